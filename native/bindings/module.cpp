@@ -1,0 +1,14 @@
+// The Python face of the core. Bindings hold no logic.
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+namespace netwright::bindings {
+// One function a room; each is defined in its own file of this folder.
+void add_cpu(nb::module_&);
+}  // namespace netwright::bindings
+
+NB_MODULE(core, module) {
+  module.doc() = "Netwright's native core.";
+  netwright::bindings::add_cpu(module);
+}

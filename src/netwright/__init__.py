@@ -1,0 +1,3 @@
+"""Netwright: build neural networks onto machines."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,106 @@
+"""Program: the plan made flat. Ordered tasks over buffers at addresses; it knows no meaning.
+
+Every number of a task may depend on the program's symbols (`Extent`); with the symbols' upper
+bounds the worst case in memory and instructions is known before anything runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.graph.extent import Extent
+
+
+@final
+class ArenaKind(Enum):
+    """Where an arena's bytes come from and how long they live. Values are the file's codes."""
+
+    FILE = 0  # a weight file as shipped: mapped, read-only
+    CONSTANT = 1  # bytes inside the program file: mapped, read-only
+    STATE = 2  # zero at reset, kept between calls
+    SCRATCH = 3  # meaningless between calls
+    INPUT_OUTPUT = 4  # written and read by the caller
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FileReference:
+    """The file behind a FILE arena, by path, size and checksum of its first MiB (blake2b-128)."""
+
+    path: Path
+    size_bytes: int
+    checksum: str
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Arena:
+    """One contiguous region of memory. `size_bytes` is the worst case over all symbols."""
+
+    name: str
+    kind: ArenaKind
+    size_bytes: int
+    memory: str  # the machine memory that it lives in
+    file: FileReference | None = None
+    raw: NDArray[np.uint8] | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A strided view of an arena. `stride_bytes` of the innermost dim of a block format is 0."""
+
+    arena: int
+    offset_bytes: Extent
+    format: str
+    shape: tuple[Extent, ...]
+    stride_bytes: tuple[Extent, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One instruction. Written operands come first; an absent optional operand is None.
+
+    `parts` is the fixed number of pieces it is cut into: any thread may take any piece, so the
+    result does not depend on who does. `waits` are indices of earlier tasks of the same entry.
+    """
+
+    opcode: str
+    operands: tuple[Operand | None, ...]
+    parameters: tuple[Extent | float, ...]
+    waits: tuple[int, ...]
+    parts: int
+    source: str  # the graph operator it came from
+    worker: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A way in. Its tasks share arenas (weights, state) with those of the other entries."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    bounds: tuple[tuple[str, int, int], ...]  # symbol, low, high
+    inputs: tuple[tuple[str, Operand], ...]
+    outputs: tuple[tuple[str, Operand], ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What runtimes execute and the simulator times."""
+
+    name: str
+    arenas: tuple[Arena, ...]
+    entries: tuple[Entry, ...]
+    workers: tuple[str, ...] = ("cpu",)
+    threads: int = 1
+    metadata: tuple[tuple[str, str], ...] = ()
