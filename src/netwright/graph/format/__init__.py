@@ -1,1 +1,3 @@
-"""format."""
+"""Number formats: one family a file."""
+
+from netwright.graph.format.base import Format as Format
