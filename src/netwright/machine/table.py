@@ -1,0 +1,41 @@
+"""Table: what one opcode took on one unit, measured at several sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+
+@final
+class Regime(Enum):
+    """Where the weights (or the largest operand) lay when the point was taken."""
+
+    COLD = "cold"  # streamed from the outermost memory
+    WARM = "warm"  # in the caches from the call before
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measurement: `sizes` as `Work.sizes` has them, seconds of one call on one unit.
+
+    `bound_seconds` is the roofline bound of that call with the rates measured beside it, `spread`
+    the relative half width of the middle half of the repeats.
+    """
+
+    sizes: tuple[int, ...]
+    seconds: float
+    bound_seconds: float
+    spread: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Points of one opcode, one variant (operand formats) and one regime."""
+
+    opcode: str
+    variant: str
+    regime: Regime
+    points: tuple[Point, ...]
