@@ -1,0 +1,59 @@
+// Rows of int8 activations: what quantize_rows, rms_norm and glu write and matmul_quant reads.
+//
+// act8x32, K a multiple of 32, B = K / 32 blocks, one row:
+//   int8  q[K]          x ~ scale * q
+//   fp32  scale[B]      amax / 127, rounded to fp16 and widened again (as ggml's q8_0 and q8_1)
+//   fp32  sum[B]        scale * sum(q) in fp32: for formats with a fixed zero point (q4_0, q5_0)
+//   fp32  minimum[B]    amax / 127 * sum(q) rounded to fp16 (ggml's q8_1 s): for q4_1, q5_1
+// act8x256, K a multiple of 256, B = K / 256, one row:
+//   int8  q[K]          x ~ scale * q
+//   int16 sum[K / 16]   sums of 16 neighbours (ggml's q8_K bsums)
+//   fp32  scale[B]      signed: the element of largest magnitude becomes -127
+// Every array starts at a multiple of its element size; rows are padded to 64 bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "vm/opcode.hpp"
+
+namespace netwright {
+
+inline constexpr std::int64_t kActivationAlignment = 64;
+
+// Bytes of one row of `k` elements; -1 for another format or a `k` that is no whole number of blocks.
+constexpr std::int64_t activation_row_bytes(Format format, std::int64_t k) {
+  std::int64_t bytes = -1;
+  if (k < 0) return -1;
+  if (format == Format::act8x32 && k % 32 == 0) bytes = k + k / 32 * 12;
+  if (format == Format::act8x256 && k % 256 == 0) bytes = k + k / 16 * 2 + k / 256 * 4;
+  if (bytes < 0) return -1;
+  return (bytes + kActivationAlignment - 1) / kActivationAlignment * kActivationAlignment;
+}
+
+// One act8x32 row, taken apart.
+struct Activation32 {
+  const std::int8_t* q;
+  const float* scale;
+  const float* sum;
+  const float* minimum;
+
+  Activation32(const std::byte* row, std::int64_t k)
+      : q(reinterpret_cast<const std::int8_t*>(row)),
+        scale(reinterpret_cast<const float*>(row + k)),
+        sum(scale + k / 32),
+        minimum(sum + k / 32) {}
+};
+
+// One act8x256 row, taken apart.
+struct Activation256 {
+  const std::int8_t* q;
+  const std::int16_t* sum;
+  const float* scale;
+
+  Activation256(const std::byte* row, std::int64_t k)
+      : q(reinterpret_cast<const std::int8_t*>(row)),
+        sum(reinterpret_cast<const std::int16_t*>(row + k)),
+        scale(reinterpret_cast<const float*>(row + k + k / 16 * 2)) {}
+};
+
+}  // namespace netwright
