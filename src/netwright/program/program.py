@@ -89,6 +89,7 @@ class Entry:
     name: str
     tasks: tuple[Task, ...]
     bounds: tuple[tuple[str, int, int], ...]  # symbol, low, high
+    limit: int  # the most that the symbols may add up to
     inputs: tuple[tuple[str, Operand], ...]
     outputs: tuple[tuple[str, Operand], ...]
 

@@ -1,0 +1,272 @@
+#include "vm/executable.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <new>
+#include <stdexcept>
+
+#include "vm/format.hpp"
+#include "vm/registry.hpp"
+#include "vm/verify.hpp"
+
+namespace netwright {
+
+namespace {
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::invalid_argument wrong(int entry, std::size_t task, const char* opcode, const std::string& what) {
+  return std::invalid_argument("entry " + std::to_string(entry) + ", task " + std::to_string(task) + " (" + opcode +
+                               "): " + what);
+}
+
+constexpr std::int64_t kMaxEntrySymbol = std::int64_t{1} << 31;
+
+}  // namespace
+
+Pages::Pages(std::int64_t size_bytes) : data_(nullptr), size_(size_bytes) {
+  if (size_bytes == 0) return;
+  void* mapped = mmap(nullptr, static_cast<std::size_t>(size_bytes), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  data_ = static_cast<std::byte*>(mapped);
+}
+
+Pages::~Pages() {
+  if (data_ != nullptr) munmap(data_, static_cast<std::size_t>(size_));
+}
+
+void Pages::zero() {
+  if (data_ != nullptr) madvise(data_, static_cast<std::size_t>(size_), MADV_DONTNEED);
+}
+
+Executable::Executable(const Tables& tables, std::span<const ArenaSpec> arenas, std::span<const EntrySpec> entries,
+                       int threads, bool use_avx2)
+    : arenas_(arenas.begin(), arenas.end()), pool_(threads) {
+  if (arenas_.size() >= kAbsent) throw std::invalid_argument("too many arenas");
+  for (auto& arena : arenas_) {
+    if (arena.size_bytes < 0 || arena.size_bytes > (std::int64_t{1} << 42))
+      throw std::invalid_argument("an arena's size is out of range: " + std::to_string(arena.size_bytes));
+    if (!writable(arena.kind)) continue;
+    pages_.push_back(std::make_unique<Pages>(arena.size_bytes));
+    arena.data = pages_.back()->data();
+  }
+  verify_tables(tables, arenas_.size());
+  std::size_t most_tasks = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    build_entry(tables, entries[i], static_cast<int>(i), use_avx2);
+    verify_entry(entries_.back(), tables, static_cast<int>(i));
+    most_tasks = std::max(most_tasks, entries_.back().tasks.size());
+  }
+  workspace_bytes_ = (workspace_bytes_ + 63) / 64 * 64;
+  workspace_ = std::make_unique<Pages>(workspace_bytes_ * pool_.capacity());
+  times_.resize(most_tasks);
+  claimed_ = std::make_unique<std::atomic<std::uint32_t>[]>(most_tasks);
+  finished_ = std::make_unique<std::atomic<std::uint32_t>[]>(most_tasks);
+}
+
+void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int index, bool use_avx2) {
+  if (std::size_t{spec.first_task} + spec.num_tasks > tables.tasks.size())
+    throw std::invalid_argument("entry " + std::to_string(index) + " points outside the tasks");
+  if (spec.low.size() != spec.high.size() || spec.low.size() > kMaxSymbols)
+    throw std::invalid_argument("entry " + std::to_string(index) + ": bounds of symbols are not pairs");
+  for (std::size_t i = 0; i < spec.low.size(); ++i)
+    if (spec.low[i] < 0 || spec.low[i] > spec.high[i] || spec.high[i] > kMaxEntrySymbol)
+      throw std::invalid_argument("entry " + std::to_string(index) + ": bounds of a symbol are out of order");
+
+  // word → its symbol terms
+  std::multimap<std::uint32_t, PatchRow> patches;
+  for (const PatchRow& patch : tables.patches) patches.emplace(patch.word, patch);
+
+  Entry& entry = entries_.emplace_back();
+  entry.spec = spec;
+  const auto rows = tables.tasks.subspan(spec.first_task, spec.num_tasks);
+  std::size_t num_operands = 0, num_parameters = 0;
+  for (const TaskRow& row : rows) num_operands += row.num_operands, num_parameters += row.num_parameters;
+  // Reserved at once: tasks and targets keep pointers into these.
+  entry.operands.resize(num_operands);
+  entry.offsets.resize(num_operands);
+  entry.arena_of.resize(num_operands);
+  entry.parameters.resize(num_parameters);
+
+  const auto place = [&](std::int64_t* value, std::uint32_t word) {
+    *value = tables.words[word];
+    const auto [first, last] = patches.equal_range(word);
+    if (first == last) return false;
+    Target target{value, *value, static_cast<std::uint32_t>(entry.terms.size()), 0};
+    for (auto it = first; it != last; ++it, ++target.num_terms) {
+      if (it->second.symbol >= spec.low.size())
+        throw std::invalid_argument("entry " + std::to_string(index) + ": a size depends on an unknown symbol");
+      entry.terms.push_back(it->second);
+    }
+    entry.targets.push_back(target);
+    return true;
+  };
+
+  std::size_t next_operand = 0, next_parameter = 0;
+  for (std::size_t t = 0; t < rows.size(); ++t) {
+    const TaskRow& row = rows[t];
+    const Opcode* opcode = find_opcode(row.opcode);
+    if (opcode == nullptr)
+      throw wrong(index, t, "?", "opcode " + std::to_string(row.opcode) + " is not known to this build");
+    Task task{};
+    task.kernel = use_avx2 && opcode->avx2 != nullptr ? opcode->avx2 : opcode->scalar;
+    task.parts = row.parts;
+    task.first_wait = static_cast<std::uint32_t>(entry.waits.size());
+    task.num_waits = row.num_waits;
+    for (std::uint32_t w = 0; w < row.num_waits; ++w) {
+      const std::uint32_t earlier = tables.waits[row.first_wait + w];
+      if (earlier >= t) throw wrong(index, t, opcode->name, "waits for a task that does not stand before it");
+      entry.waits.push_back(earlier);
+    }
+    task.call.operand = entry.operands.data() + next_operand;
+    task.call.num_operands = row.num_operands;
+    for (std::uint16_t o = 0; o < row.num_operands; ++o, ++next_operand) {
+      const OperandRow& source = tables.operands[row.first_operand + o];
+      Operand& operand = entry.operands[next_operand];
+      entry.arena_of[next_operand] = source.arena;
+      operand = Operand{};
+      if (source.arena == kAbsent) continue;
+      if (o < opcode->num_written && !writable(arenas_[source.arena].kind))
+        throw wrong(index, t, opcode->name, "writes to a read-only arena");
+      operand.format = static_cast<Format>(source.format);
+      operand.rank = source.rank;
+      if (place(&entry.offsets[next_operand], source.first_word))
+        entry.moving.push_back(static_cast<std::uint32_t>(next_operand));
+      for (int d = 0; d < source.rank; ++d) {
+        place(&operand.shape[d], source.first_word + 1 + static_cast<std::uint32_t>(d));
+        if (place(&operand.stride[d], source.first_word + 1 + source.rank + static_cast<std::uint32_t>(d)))
+          throw wrong(index, t, opcode->name, "a stride depends on a symbol");
+      }
+      operand.data = arenas_[source.arena].data + entry.offsets[next_operand];
+    }
+    task.call.parameter = entry.parameters.data() + next_parameter;
+    task.call.num_parameters = row.num_parameters;
+    for (std::uint16_t p = 0; p < row.num_parameters; ++p, ++next_parameter)
+      place(&entry.parameters[next_parameter], row.first_parameter + p);
+    entry.tasks.push_back(task);
+  }
+}
+
+void Executable::verify_entry(Entry& entry, const Tables& tables, int index) {
+  const auto corners = vertices(entry.spec);
+  if (corners.empty())
+    throw std::invalid_argument("entry " + std::to_string(index) + ": no symbol values satisfy its bounds");
+  for (const auto& corner : corners) {
+    resolve(entry, corner);
+    for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
+      const Opcode* opcode = find_opcode(tables.tasks[entry.spec.first_task + t].opcode);
+      Call call = entry.tasks[t].call;
+      call.parts = entry.tasks[t].parts;
+      for (int o = 0; o < call.num_operands; ++o) {
+        const auto flat = static_cast<std::size_t>(call.operand + o - entry.operands.data());
+        if (entry.arena_of[flat] == kAbsent) continue;
+        const auto& arena = arenas_[entry.arena_of[flat]];
+        if (const char* what = outside_of_arena(call.operand[o], entry.offsets[flat], arena.size_bytes))
+          throw wrong(index, t, opcode->name, std::string(what) + " (operand " + std::to_string(o) + ")");
+      }
+      if (const char* what = opcode->check(call)) throw wrong(index, t, opcode->name, what);
+      if (opcode->workspace != nullptr) {
+        const std::int64_t bytes = opcode->workspace(call);
+        if (bytes < 0 || bytes > (std::int64_t{1} << 34)) throw wrong(index, t, opcode->name, "needs too much workspace");
+        workspace_bytes_ = std::max(workspace_bytes_, bytes);
+      }
+    }
+  }
+}
+
+void Executable::resolve(Entry& entry, std::span<const std::int64_t> symbols) {
+  for (const Target& target : entry.targets) {
+    std::int64_t value = target.constant;
+    for (std::uint32_t i = 0; i < target.num_terms; ++i) {
+      const PatchRow& term = entry.terms[target.first_term + i];
+      value += term.coefficient * symbols[term.symbol];
+    }
+    *target.value = value;
+  }
+  for (const std::uint32_t i : entry.moving)
+    entry.operands[i].data = arenas_[entry.arena_of[i]].data + entry.offsets[i];
+}
+
+void Executable::run(int index, std::span<const std::int64_t> symbols, bool trace) {
+  if (index < 0 || static_cast<std::size_t>(index) >= entries_.size()) throw std::out_of_range("no such entry");
+  Entry& entry = entries_[static_cast<std::size_t>(index)];
+  if (symbols.size() != entry.spec.low.size())
+    throw std::out_of_range("the entry takes " + std::to_string(entry.spec.low.size()) + " symbols");
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < symbols.size(); ++i) {
+    if (symbols[i] < entry.spec.low[i] || symbols[i] > entry.spec.high[i])
+      throw std::out_of_range("symbol " + std::to_string(i) + " is " + std::to_string(symbols[i]) + ", outside " +
+                              std::to_string(entry.spec.low[i]) + " to " + std::to_string(entry.spec.high[i]));
+    sum += symbols[i];
+  }
+  if (sum > entry.spec.limit)
+    throw std::out_of_range("the symbols add up to " + std::to_string(sum) + ", above " +
+                            std::to_string(entry.spec.limit));
+  resolve(entry, symbols);
+  trace_ = trace;
+  if (pool_.threads() == 1) {
+    work_alone(entry);
+    return;
+  }
+  for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
+    claimed_[t].store(0, std::memory_order_relaxed);
+    finished_[t].store(0, std::memory_order_relaxed);
+  }
+  pool_.run([this, &entry](int thread) { work(entry, thread); });
+}
+
+void Executable::work_alone(Entry& entry) {
+  for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
+    Call call = entry.tasks[t].call;
+    call.workspace = workspace_->data();
+    call.parts = entry.tasks[t].parts;
+    if (trace_) times_[t].start_ns = now_ns();
+    for (call.part = 0; call.part < call.parts; ++call.part) entry.tasks[t].kernel(call);
+    if (trace_) times_[t].end_ns = now_ns();
+  }
+}
+
+void Executable::work(Entry& entry, int thread) {
+  std::byte* workspace = workspace_->data() + workspace_bytes_ * thread;
+  for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
+    const Task& task = entry.tasks[t];
+    if (claimed_[t].load(std::memory_order_relaxed) >= task.parts) continue;
+    for (std::uint32_t w = 0; w < task.num_waits; ++w) {
+      const std::uint32_t earlier = entry.waits[task.first_wait + w];
+      wait_until(finished_[earlier], entry.tasks[earlier].parts);
+    }
+    Call call = task.call;
+    call.workspace = workspace;
+    call.parts = task.parts;
+    for (std::uint32_t part = claimed_[t].fetch_add(1, std::memory_order_relaxed); part < task.parts;
+         part = claimed_[t].fetch_add(1, std::memory_order_relaxed)) {
+      if (trace_ && part == 0) times_[t].start_ns = now_ns();
+      call.part = part;
+      task.kernel(call);
+      const bool last = finished_[t].fetch_add(1, std::memory_order_acq_rel) + 1 == task.parts;
+      if (last && trace_) times_[t].end_ns = now_ns();
+      if (last) finished_[t].notify_all();
+    }
+  }
+  // The caller may look at results as soon as its own thread is through: see that every piece has ended.
+  if (thread == 0)
+    for (std::size_t t = 0; t < entry.tasks.size(); ++t) wait_until(finished_[t], entry.tasks[t].parts);
+}
+
+void Executable::reset_state() {
+  for (std::size_t i = 0, page = 0; i < arenas_.size(); ++i) {
+    if (!writable(arenas_[i].kind)) continue;
+    if (arenas_[i].kind == ArenaKind::state) pages_[page]->zero();
+    ++page;
+  }
+}
+
+}  // namespace netwright

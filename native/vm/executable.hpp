@@ -1,0 +1,113 @@
+// A loaded program: verified once, then run any number of times without allocating.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vm/opcode.hpp"
+#include "vm/pool.hpp"
+#include "vm/tables.hpp"
+
+namespace netwright {
+
+struct Tables {
+  std::span<const std::int64_t> words;
+  std::span<const PatchRow> patches;
+  std::span<const OperandRow> operands;
+  std::span<const TaskRow> tasks;
+  std::span<const std::uint32_t> waits;
+};
+
+struct ArenaSpec {
+  ArenaKind kind;
+  std::int64_t size_bytes;
+  std::byte* data;  // of file and constant arenas; the others are allocated here
+};
+
+struct EntrySpec {
+  std::uint32_t first_task, num_tasks;
+  std::vector<std::int64_t> low, high;  // one a symbol
+  std::int64_t limit;                   // the most that the symbols may add up to
+};
+
+struct TaskTime {
+  std::int64_t start_ns, end_ns;
+};
+
+// Zeroed pages of its own, given back on destruction.
+class Pages {
+ public:
+  explicit Pages(std::int64_t size_bytes);
+  ~Pages();
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+  std::byte* data() const { return data_; }
+  std::int64_t size() const { return size_; }
+  void zero();
+
+ private:
+  std::byte* data_;
+  std::int64_t size_;
+};
+
+class Executable {
+ public:
+  // Throws std::invalid_argument with the place of the first thing that is wrong.
+  Executable(const Tables& tables, std::span<const ArenaSpec> arenas, std::span<const EntrySpec> entries,
+             int threads, bool use_avx2);
+
+  // Throws std::out_of_range when the symbols are outside the entry's bounds.
+  void run(int entry, std::span<const std::int64_t> symbols, bool trace);
+  void reset_state();
+
+  std::byte* arena(int index) const { return arenas_[static_cast<std::size_t>(index)].data; }
+  std::int64_t arena_bytes(int index) const { return arenas_[static_cast<std::size_t>(index)].size_bytes; }
+  std::int64_t workspace_bytes() const { return workspace_bytes_; }
+  std::span<const TaskTime> times() const { return times_; }
+  void set_threads(int threads) { pool_.set_threads(threads); }
+
+ private:
+  struct Task {
+    Kernel kernel;
+    Call call;
+    std::uint32_t first_wait, num_waits, parts;
+  };
+  struct Target {  // one word that symbols change, where it is used
+    std::int64_t* value;
+    std::int64_t constant;
+    std::uint32_t first_term, num_terms;
+  };
+  struct Entry {
+    EntrySpec spec;
+    std::vector<Task> tasks;
+    std::vector<Operand> operands;
+    std::vector<std::int64_t> offsets;  // of each operand, before its arena's base is added
+    std::vector<std::int64_t> parameters;
+    std::vector<std::uint32_t> moving;  // operands whose offset depends on symbols
+    std::vector<Target> targets;
+    std::vector<PatchRow> terms;
+    std::vector<std::uint16_t> arena_of;
+    std::vector<std::uint32_t> waits;
+  };
+
+  void build_entry(const Tables& tables, const EntrySpec& spec, int index, bool use_avx2);
+  void verify_entry(Entry& entry, const Tables& tables, int index);
+  void resolve(Entry& entry, std::span<const std::int64_t> symbols);
+  void work(Entry& entry, int thread);
+  void work_alone(Entry& entry);
+
+  std::vector<ArenaSpec> arenas_;
+  std::vector<std::unique_ptr<Pages>> pages_;
+  std::vector<Entry> entries_;
+  std::int64_t workspace_bytes_ = 0;
+  std::unique_ptr<Pages> workspace_;
+  std::vector<TaskTime> times_;
+  std::unique_ptr<std::atomic<std::uint32_t>[]> claimed_, finished_;
+  bool trace_ = false;
+  Pool pool_;
+};
+
+}  // namespace netwright

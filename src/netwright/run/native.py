@@ -1,0 +1,291 @@
+"""The native runtime: a program on this machine's CPU, no Python between its tasks."""
+
+from __future__ import annotations
+
+import mmap
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.errors import ProgramError, RunError
+from netwright.graph.extent import resolve
+from netwright.native import core
+from netwright.program.encode import OPCODE_NAMES, Tables, encode
+from netwright.program.file import ProgramFile, file_reference, operand_from_meta
+from netwright.program.program import Arena, ArenaKind, FileReference, Operand, Program
+from netwright.run.runtime import Runtime
+from netwright.timeline.timeline import Span, Timeline
+
+_TABLE_NAMES = ("words", "patches", "operands", "tasks", "waits")
+
+PLAIN_DTYPES: Mapping[str, np.dtype[Any]] = {
+    "fp32": np.dtype(np.float32),
+    "fp16": np.dtype(np.float16),
+    "fp64": np.dtype(np.float64),
+    "int8": np.dtype(np.int8),
+    "uint8": np.dtype(np.uint8),
+    "int16": np.dtype(np.int16),
+    "int32": np.dtype(np.int32),
+    "int64": np.dtype(np.int64),
+    "bool": np.dtype(np.bool_),
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry as both a program and a mapped file give it."""
+
+    index: int
+    name: str
+    first_task: int
+    num_tasks: int
+    bounds: tuple[tuple[str, int, int], ...]
+    all_bounds: tuple[tuple[str, int, int], ...]  # one for each symbol of the program, in order
+    limit: int
+    inputs: tuple[tuple[str, Operand], ...]
+    outputs: tuple[tuple[str, Operand], ...]
+
+    def core_form(self) -> tuple[int, int, list[int], list[int], int]:
+        low = [b[1] for b in self.all_bounds]
+        high = [b[2] for b in self.all_bounds]
+        return self.first_task, self.num_tasks, low, high, self.limit
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    name: str
+    tables: Tables
+    arenas: tuple[Arena, ...]
+    entries: tuple[_Entry, ...]
+    threads: int
+
+
+@final
+class NativeRuntime(Runtime):
+    """Loads (verifies, maps weights, allocates arenas) once; `call` allocates nothing but outputs.
+
+    Raises:
+        ProgramError: the program breaks a rule; the message names entry, task and opcode.
+        RunError: a weight file is missing or has changed.
+    """
+
+    def __init__(self, program: Program | ProgramFile, threads: int | None = None) -> None:
+        frame = _frame(program)
+        self._name: str = frame.name
+        self._tables: Tables = frame.tables
+        self._entries: dict[str, _Entry] = {e.name: e for e in frame.entries}
+        self._arenas = frame.arenas
+        self._trace = False
+        self._last: tuple[_Entry, list[int]] | None = None
+        wanted = threads or frame.threads
+        raws = [_raw(arena) for arena in frame.arenas]
+        try:
+            self._core = core.Executable(
+                *(_bytes_of(getattr(frame.tables, name)) for name in _TABLE_NAMES),
+                arenas=[
+                    (arena.kind.value, arena.size_bytes, raw)
+                    for arena, raw in zip(frame.arenas, raws, strict=True)
+                ],
+                entries=[e.core_form() for e in frame.entries],
+                threads=wanted,
+                use_avx2=core.has_avx2(),
+            )
+        except (ValueError, MemoryError) as error:
+            raise ProgramError(f"{self._name}: {error}") from error
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes of kernel workspace for each thread."""
+        return int(self._core.workspace_bytes)
+
+    def trace(self, wanted: bool) -> None:
+        """Whether later calls note the time of every task."""
+        self._trace = wanted
+
+    def set_threads(self, threads: int) -> None:
+        """Uses this many threads from the next call on, at most what it was loaded with."""
+        self._core.set_threads(threads)
+
+    def call(
+        self, entry: str, inputs: Mapping[str, NDArray[Any]], symbols: Mapping[str, int]
+    ) -> dict[str, NDArray[Any]]:
+        """See `Runtime.call`. Outputs are copies."""
+        found = self._entry(entry)
+        for name, operand in found.inputs:
+            if name not in inputs:
+                raise RunError(f"{self._name}.{entry}: input {name!r} is missing")
+            view = self._view(operand, symbols)
+            value = np.asarray(inputs[name])
+            if value.shape != view.shape:
+                raise RunError(
+                    f"{self._name}.{entry}: input {name!r} has shape {value.shape}, "
+                    f"expected {view.shape}"
+                )
+            view[...] = value
+        unknown = set(inputs) - {name for name, _ in found.inputs}
+        if unknown:
+            raise RunError(f"{self._name}.{entry}: no input {sorted(unknown)}")
+        self.execute(entry, symbols)
+        return {name: self._view(o, symbols).copy() for name, o in found.outputs}
+
+    def execute(self, entry: str, symbols: Mapping[str, int]) -> None:
+        """Runs an entry on what its inputs already hold."""
+        found = self._entry(entry)
+        try:
+            values = [int(symbols.get(name, low)) for name, low, _ in found.all_bounds]
+            self._core.run(found.index, values, self._trace)
+        except (IndexError, ValueError) as error:
+            raise RunError(f"{self._name}.{entry}: {error}") from error
+        self._last = (found, values)
+
+    def _entry(self, name: str) -> _Entry:
+        if name not in self._entries:
+            raise RunError(f"{self._name}: no entry {name!r}; it has {sorted(self._entries)}")
+        return self._entries[name]
+
+    def _view(self, operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:
+        return view(self._core.arena(operand.arena), operand, symbols)
+
+    def view(self, entry: str, name: str, symbols: Mapping[str, int]) -> NDArray[Any]:
+        """The memory of an input or output itself (not a copy)."""
+        found = self._entry(entry)
+        for key, operand in (*found.inputs, *found.outputs):
+            if key == name:
+                return self._view(operand, symbols)
+        raise RunError(f"{self._name}.{entry}: no input or output {name!r}")
+
+    def reset(self) -> None:
+        """Zeroes every state arena."""
+        self._core.reset_state()
+
+    def timeline(self) -> Timeline:
+        """Spans of the last call (turn `trace(True)` on before it)."""
+        if self._last is None or not self._trace:
+            raise RunError(f"{self._name}: no traced call yet; call trace(True) first")
+        entry, _ = self._last
+        flat = self._core.times(entry.num_tasks)
+        rows = self._tables.tasks[entry.first_task : entry.first_task + entry.num_tasks]
+        origin = flat[0] if flat else 0
+        spans = tuple(
+            Span(
+                "cpu",
+                self._tables.sources[int(row["source"])],
+                OPCODE_NAMES[int(row["opcode"])],
+                (flat[2 * i] - origin) * 1e-9,
+                (flat[2 * i + 1] - flat[2 * i]) * 1e-9,
+            )
+            for i, row in enumerate(rows)
+        )
+        seconds = max((s.start_seconds + s.seconds for s in spans), default=0.0)
+        return Timeline(
+            self._name, "measured", "here", spans, (), seconds, peak_resident_bytes()
+        )
+
+
+def peak_resident_bytes() -> int:
+    """The most memory that this process has had resident so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def view(raw: NDArray[np.uint8], operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:
+    """An operand of a plain format as a numpy view of its arena's bytes."""
+    dtype = PLAIN_DTYPES.get(operand.format)
+    if dtype is None:
+        raise RunError(f"an input or output of format {operand.format} cannot be seen as an array")
+    offset = resolve(operand.offset_bytes, symbols)
+    shape = tuple(resolve(e, symbols) for e in operand.shape)
+    strides = tuple(resolve(e, symbols) for e in operand.stride_bytes)
+    flat = raw[offset:]
+    usable = flat.size // dtype.itemsize * dtype.itemsize
+    return np.ndarray(shape, dtype, buffer=flat[:usable], strides=strides)
+
+
+def _frame(program: Program | ProgramFile) -> _Frame:
+    if isinstance(program, Program):
+        tables = encode(program)
+        first = 0
+        entries: list[_Entry] = []
+        for i, entry in enumerate(program.entries):
+            entries.append(
+                _Entry(
+                    i,
+                    entry.name,
+                    first,
+                    len(entry.tasks),
+                    entry.bounds,
+                    _all_bounds(tables.symbols, entry.bounds),
+                    entry.limit,
+                    entry.inputs,
+                    entry.outputs,
+                )
+            )
+            first += len(entry.tasks)
+        return _Frame(program.name, tables, program.arenas, tuple(entries), program.threads)
+    meta = program.meta
+    try:
+        entries = []
+        for i, item in enumerate(meta["entries"]):
+            bounds = tuple((str(s), int(low), int(high)) for s, low, high in item["bounds"])
+            entries.append(
+                _Entry(
+                    i,
+                    str(item["name"]),
+                    int(item["first_task"]),
+                    int(item["num_tasks"]),
+                    bounds,
+                    _all_bounds(program.tables.symbols, bounds),
+                    int(item["limit"]),
+                    tuple((str(n), operand_from_meta(o)) for n, o in item["inputs"]),
+                    tuple((str(n), operand_from_meta(o)) for n, o in item["outputs"]),
+                )
+            )
+        return _Frame(
+            str(meta["name"]),
+            program.tables,
+            program.arenas,
+            tuple(entries),
+            int(meta["threads"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ProgramError(f"{program.path}: its entries are damaged ({error!r})") from error
+
+
+def _all_bounds(
+    symbols: tuple[str, ...], bounds: tuple[tuple[str, int, int], ...]
+) -> tuple[tuple[str, int, int], ...]:
+    known = {name: (name, low, high) for name, low, high in bounds}
+    return tuple(known.get(name, (name, 0, 0)) for name in symbols)
+
+
+def _bytes_of(table: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(table).view(np.uint8).reshape(-1)
+
+
+def _raw(arena: Arena) -> NDArray[np.uint8] | None:
+    if arena.kind is ArenaKind.CONSTANT:
+        if arena.raw is None:
+            raise ProgramError(f"arena {arena.name!r} is constant but has no bytes")
+        return np.ascontiguousarray(arena.raw)
+    if arena.kind is not ArenaKind.FILE:
+        return None
+    if arena.file is None:
+        raise ProgramError(f"arena {arena.name!r} is a file but names none")
+    return map_file(arena.file)
+
+
+def map_file(reference: FileReference) -> NDArray[np.uint8]:
+    """A weight file, mapped read-only, after a check that it is the one that was planned for."""
+    try:
+        now = file_reference(reference.path)
+    except OSError as error:
+        raise RunError(f"{reference.path}: cannot be read ({error.strerror})") from error
+    if (now.size_bytes, now.checksum) != (reference.size_bytes, reference.checksum):
+        raise RunError(f"{reference.path}: has changed since the program was made; plan it again")
+    with reference.path.open("rb") as stream:
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ), np.uint8)
