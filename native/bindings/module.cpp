@@ -6,11 +6,13 @@ namespace nb = nanobind;
 namespace netwright::bindings {
 // One function a room; each is defined in its own file of this folder.
 void add_cpu(nb::module_&);
+void add_executable(nb::module_&);
 void add_kernels(nb::module_&);
 }  // namespace netwright::bindings
 
 NB_MODULE(core, module) {
   module.doc() = "Netwright's native core.";
   netwright::bindings::add_cpu(module);
+  netwright::bindings::add_executable(module);
   netwright::bindings::add_kernels(module);
 }
