@@ -203,6 +203,8 @@ class Machine:
     memories: tuple[Memory, ...]
     links: tuple[Link, ...]
     sources: tuple[tuple[str, Source], ...]
+    power_source: Source
+    overheads_source: Source  # of launch_seconds and synchronise_seconds
     static_power_watts: float | None = None
     busy_power_watts: float | None = None
     launch_seconds: float = 0.0

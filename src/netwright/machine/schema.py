@@ -1,0 +1,129 @@
+"""The machine file's schema: what each field may be. Unknown fields are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from netwright.machine.machine import Basis, MachineKind, Management, Topology
+from netwright.machine.table import Regime
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Bytes = Annotated[int, Field(ge=1, le=2**60)]
+
+
+class Section(BaseModel):
+    """A part of a machine file: fields that are not known are an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSection(Section):
+    """`sources.KEY`: where numbers come from."""
+
+    basis: Basis
+    text: Text
+
+
+class AxisSection(Section):
+    """`axes[]`, outermost first."""
+
+    name: Name
+    count: Count
+    source: str | None = None
+
+
+class SlowdownSection(Section):
+    """`slowdown`: times the roofline bound, for units without measured tables."""
+
+    low: Positive
+    typical: Positive
+    high: Positive
+    confidence: Positive
+    source: str | None = None
+
+
+class PointSection(Section):
+    """`tables[].points[]`: one measurement."""
+
+    sizes: Annotated[list[Annotated[int, Field(ge=0, le=2**60)]], Field(max_length=16)]
+    seconds: Positive
+    bound_seconds: Positive
+    spread: NotNegative
+
+
+class TableSection(Section):
+    """`units[].tables[]`: measurements of one opcode, variant and regime."""
+
+    opcode: Text
+    variant: str = ""
+    regime: Regime
+    points: Annotated[list[PointSection], Field(min_length=1, max_length=4096)]
+
+
+class UnitSection(Section):
+    """`units[]`: rates are those of one unit, by arithmetic class."""
+
+    name: Name
+    count: Count = 1
+    cost_model: Name
+    rates: dict[str, Positive]
+    memories: Annotated[list[Name], Field(min_length=1, max_length=32)]
+    slowdown: SlowdownSection | None = None
+    energy_joules_per_operation: dict[str, Positive] = {}
+    units_speed: dict[int, Positive] = {}
+    tables: Annotated[list[TableSection], Field(max_length=1024)] = []
+    source: str | None = None
+
+
+class MemorySection(Section):
+    """`memories[]`: figures of one of `count` instances."""
+
+    name: Name
+    capacity_bytes: Bytes
+    management: Management
+    count: Count = 1
+    read_bytes_per_second: Positive | None = None
+    write_bytes_per_second: Positive | None = None
+    latency_seconds: NotNegative | None = None
+    read_joules_per_byte: NotNegative | None = None
+    write_joules_per_byte: NotNegative | None = None
+    read_only: bool = False
+    units_read: dict[int, Positive] = {}
+    source: str | None = None
+
+
+class LinkSection(Section):
+    """`links[]`: the bandwidth of one member in one direction."""
+
+    name: Name
+    axis: Name
+    topology: Topology
+    bandwidth_bytes_per_second: Positive
+    latency_seconds: NotNegative | None = None
+    source: str | None = None
+
+
+class MachineSection(Section):
+    """The whole file. `source` is the default of every section that names none."""
+
+    name: Name
+    title: Text
+    kind: MachineKind
+    sources: Annotated[dict[str, SourceSection], Field(min_length=1, max_length=256)]
+    source: str
+    axes: Annotated[list[AxisSection], Field(min_length=1, max_length=16)]
+    units: Annotated[list[UnitSection], Field(min_length=1, max_length=64)]
+    memories: Annotated[list[MemorySection], Field(min_length=1, max_length=64)]
+    links: Annotated[list[LinkSection], Field(max_length=64)] = []
+    power_source: str | None = None
+    overheads_source: str | None = None
+    static_power_watts: NotNegative | None = None
+    busy_power_watts: NotNegative | None = None
+    launch_seconds: NotNegative = 0.0
+    synchronise_seconds: NotNegative = 0.0
