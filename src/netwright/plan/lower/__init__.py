@@ -1,0 +1,1 @@
+"""Graph → ordered steps over buffers → Program: one family of operators a file."""

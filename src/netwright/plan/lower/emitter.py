@@ -1,0 +1,299 @@
+"""What lowering writes into: buffers without addresses, and steps over views of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NewType, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.errors import PlanError, UnsupportedError
+from netwright.graph.extent import Affine, Extent, upper
+from netwright.graph.format import format_of
+from netwright.graph.graph import Graph
+from netwright.graph.op import Op
+from netwright.graph.tensor import ArrayData, FileData, Role, TensorId
+from netwright.program.program import ArenaKind
+
+BufferId = NewType("BufferId", int)
+
+ALIGNMENT_BYTES = 64
+
+ITEM_BYTES: Mapping[str, int] = {
+    "fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "uint8": 1, "int16": 2, "int32": 4,
+    "int64": 8, "bool": 1, "bytes": 1,
+}  # fmt: skip
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory that a step writes or a file holds; scratch ones get their address later."""
+
+    kind: ArenaKind
+    size_bytes: int
+    name: str
+    file: Path | None = None
+    offset_bytes: int = 0  # inside the file or the constants
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class View:
+    """A strided look at a buffer, as `Operand` has it."""
+
+    buffer: BufferId
+    offset_bytes: Extent
+    format: str
+    shape: tuple[Extent, ...]
+    stride_bytes: tuple[Extent, ...]
+
+    @property
+    def item_bytes(self) -> int:
+        return ITEM_BYTES[self.format]
+
+    @property
+    def contiguous(self) -> bool:
+        """Row-major without gaps (dims of size 1 do not count)."""
+        expected: Extent = self.item_bytes
+        for size, stride in zip(reversed(self.shape), reversed(self.stride_bytes), strict=True):
+            if size != 1 and stride != expected:
+                return False
+            expected = _times(expected, size)
+        return True
+
+
+Parameter: TypeAlias = Extent | float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A task before it has addresses. `num_written` of its operands come first and are written."""
+
+    opcode: str
+    operands: tuple[View | None, ...]
+    parameters: tuple[Parameter, ...]
+    num_written: int
+    parts: int
+    source: str
+
+
+def _times(a: Extent, b: Extent) -> Extent:
+    if isinstance(a, Affine):
+        if isinstance(b, Affine):
+            raise PlanError(f"the size {a} times {b} is not affine in the symbols")
+        return a * b
+    return b * a if isinstance(b, Affine) else a * b
+
+
+def row_major(shape: Sequence[Extent], item_bytes: int) -> tuple[Extent, ...]:
+    """Strides of a contiguous view."""
+    strides: list[Extent] = []
+    step: Extent = item_bytes
+    for size in reversed(shape):
+        strides.append(step)
+        step = _times(step, size)
+    return tuple(reversed(strides))
+
+
+def ordered(
+    shape: Sequence[Extent], order: Sequence[int], item_bytes: int
+) -> tuple[Extent, ...]:
+    """Strides when the dims lie in memory in this order, outermost first."""
+    physical = row_major([shape[d] for d in order], item_bytes)
+    strides: list[Extent] = [0] * len(shape)
+    for d, stride in zip(order, physical, strict=True):
+        strides[d] = stride
+    return tuple(strides)
+
+
+@final
+@dataclass(slots=True)
+class Store:
+    """What the entries of one program share: buffers, constants, weights, states."""
+
+    buffers: list[Buffer] = field(default_factory=list)
+    constants: list[NDArray[np.uint8]] = field(default_factory=list)
+    constant_bytes: int = 0
+    weights: dict[TensorId, View] = field(default_factory=dict)
+    states: dict[TensorId, View] = field(default_factory=dict)
+    ports: dict[str, View] = field(default_factory=dict)
+    made: dict[Any, View] = field(default_factory=dict)
+
+    def add(self, buffer: Buffer) -> BufferId:
+        """Keeps a buffer; its id is its index."""
+        self.buffers.append(buffer)
+        return BufferId(len(self.buffers) - 1)
+
+    def add_constant(self, raw: NDArray[np.uint8], name: str) -> BufferId:
+        """Appends bytes to the constants, aligned."""
+        offset = self.constant_bytes + -self.constant_bytes % ALIGNMENT_BYTES
+        self.constants += [np.zeros(offset - self.constant_bytes, np.uint8), raw]
+        self.constant_bytes = offset + raw.size
+        return self.add(Buffer(ArenaKind.CONSTANT, raw.size, name, offset_bytes=offset))
+
+
+@final
+@dataclass(slots=True)
+class Emitter:
+    """The state of lowering one entry. `low` and `high` bound its symbols."""
+
+    graph: Graph
+    store: Store
+    low: Mapping[str, int]
+    high: Mapping[str, int]
+    threads: int
+    consumers: Mapping[TensorId, Sequence[Op]]
+    steps: list[Step] = field(default_factory=list)
+    views: dict[TensorId, View] = field(default_factory=dict)
+    act8: dict[tuple[TensorId, str], View] = field(default_factory=dict)
+
+    def buffer(self, kind: ArenaKind, size_bytes: int, name: str) -> BufferId:
+        """A new buffer of the worst-case size."""
+        return self.store.add(Buffer(kind, size_bytes, name))
+
+    def most(self, extent: Extent) -> int:
+        """The largest value of an extent in this entry."""
+        return upper(extent, self.low, self.high)
+
+    def size_of(self, shape: Sequence[Extent], item_bytes: int) -> int:
+        """Worst-case bytes of a contiguous view."""
+        size = item_bytes
+        for extent in shape:
+            size *= self.most(extent)
+        return size
+
+    def scratch(
+        self,
+        shape: Sequence[Extent],
+        format_name: str,
+        name: str,
+        order: Sequence[int] | None = None,
+    ) -> View:
+        """A fresh activation; `order` is the order of dims in memory, outermost first."""
+        item = ITEM_BYTES[format_name]
+        buffer = self.buffer(ArenaKind.SCRATCH, self.size_of(shape, item), name)
+        strides = ordered(shape, order, item) if order else row_major(shape, item)
+        return View(buffer, 0, format_name, tuple(shape), strides)
+
+    def act8_rows(self, rows: Extent, columns: int, format_name: str, name: str) -> View:
+        """A fresh int8 activation buffer of `rows` rows (native/kernels/activation.hpp)."""
+        block, block_bytes = (32, 40) if format_name == "act8x32" else (256, 292)
+        row_bytes = columns // block * block_bytes
+        buffer = self.buffer(ArenaKind.SCRATCH, self.most(rows) * row_bytes, name)
+        return View(buffer, 0, format_name, (rows, columns), (row_bytes, 0))
+
+    def constant(self, array: NDArray[Any], format_name: str, name: str) -> View:
+        """Bytes that lowering made (packed weights, folded tables), kept in the program."""
+        raw = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+        shape = array.shape if format_name != "bytes" else (raw.size,)
+        buffer = self.store.add_constant(raw, name)
+        return View(buffer, 0, format_name, tuple(shape), row_major(shape, ITEM_BYTES[format_name]))
+
+    def cached_constant(
+        self, key: Any, make: Callable[[], NDArray[Any]], format_name: str, name: str
+    ) -> View:
+        """A constant made once for a key, however many steps (or entries) use it."""
+        if key not in self.store.made:
+            self.store.made[key] = self.constant(make(), format_name, name)
+        return self.store.made[key]
+
+    def weight(self, tensor: TensorId) -> View:
+        """A weight where it lies: in its file as shipped, or in the program's constants."""
+        found = self.store.weights.get(tensor)
+        if found is not None:
+            return found
+        value = self.graph[tensor]
+        if not value.data:
+            raise PlanError(f"tensor {value.name!r} has no data and nothing computes it")
+        data = value.data[0]
+        shape = tuple(self.most(e) for e in value.shape)
+        if isinstance(data, ArrayData):
+            buffer = self.store.add_constant(data.raw.reshape(-1), value.name)
+        else:
+            buffer = self.store.add(
+                Buffer(ArenaKind.FILE, data.size_bytes, value.name, data.path, data.offset_bytes)
+            )
+        form = value.format
+        if form.block_elements == 1:
+            strides = row_major(shape, form.block_bytes)
+        else:
+            row = form.row_bytes(shape[-1])
+            strides = (*row_major(shape[:-1], row), 0)
+        view = View(buffer, 0, form.name, shape, strides)
+        self.store.weights[tensor] = view
+        return view
+
+    def read(self, tensor: TensorId) -> View:
+        """The view of any operand: computed, or a weight."""
+        found = self.views.get(tensor)
+        return found if found is not None else self.weight(tensor)
+
+    def is_constant(self, tensor: TensorId) -> bool:
+        """Whether the value is known at plan time."""
+        return self.graph[tensor].role is Role.WEIGHT
+
+    def array(self, tensor: TensorId) -> NDArray[Any]:
+        """The decoded value of a weight, for packing."""
+        value = self.graph[tensor]
+        data = value.data[0]
+        if isinstance(data, FileData):
+            raw = np.fromfile(data.path, np.uint8, data.size_bytes, offset=data.offset_bytes)
+        else:
+            raw = data.raw.reshape(-1)
+        shape = tuple(self.most(e) for e in value.shape)
+        return format_of(value.format.name).decode(raw).reshape(shape)
+
+    def emit(
+        self,
+        opcode: str,
+        written: Sequence[View | None],
+        read: Sequence[View | None],
+        parameters: Sequence[Parameter],
+        source: str,
+        work: float = 0.0,
+    ) -> None:
+        """One more step. `work` is its elementary operations: it decides into how many parts
+        a step is cut when there is more than one thread."""
+        parts = 1
+        if self.threads > 1 and work > 200_000.0:
+            parts = min(4 * self.threads, max(1, int(work / 100_000.0)))
+        self.steps.append(
+            Step(opcode, (*written, *read), tuple(parameters), len(written), parts, source)
+        )
+
+    def rows(self, view: View) -> View | None:
+        """The view as [rows, last dim] when its leading dims are evenly spaced, else None."""
+        if len(view.shape) == 1:
+            row = view.shape[0]
+            return View(
+                view.buffer, view.offset_bytes, view.format, (1, row),
+                (_times(view.stride_bytes[0], row), view.stride_bytes[0]),
+            )  # fmt: skip
+        rows: Extent = 1
+        stride: Extent | None = None
+        for size, step in zip(
+            reversed(view.shape[:-1]), reversed(view.stride_bytes[:-1]), strict=True
+        ):
+            if size == 1:
+                continue
+            if stride is None:
+                stride = step
+            elif step != _times(stride, rows):
+                return None
+            rows = _times(rows, size)
+        if stride is None:
+            stride = _times(view.item_bytes, view.shape[-1])
+        return View(
+            view.buffer, view.offset_bytes, view.format, (rows, view.shape[-1]),
+            (stride, view.stride_bytes[-1]),
+        )  # fmt: skip
+
+
+def unsupported(op: Op, why: str) -> UnsupportedError:
+    """The error for an operator that no kernel covers."""
+    return UnsupportedError(f"{op.name} ({type(op.kind).__name__}): {why}")

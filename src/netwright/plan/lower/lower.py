@@ -1,0 +1,172 @@
+"""Graph × entry points → steps over shared buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from netwright.graph.extent import Affine, Extent
+from netwright.graph.graph import Graph
+from netwright.graph.op import Op
+from netwright.graph.tensor import Role, TensorId
+from netwright.plan.lower.emitter import ITEM_BYTES, Emitter, Step, Store, View, row_major
+from netwright.plan.lower.movement import packed
+from netwright.plan.lower.table import lower_op
+from netwright.program.program import ArenaKind
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """One entry as steps; inputs and outputs are views of caller-owned buffers."""
+
+    name: str
+    steps: tuple[Step, ...]
+    bounds: tuple[tuple[str, int, int], ...]
+    limit: int
+    inputs: tuple[tuple[str, View], ...]
+    outputs: tuple[tuple[str, View], ...]
+
+
+def lower_entry(
+    graph: Graph,
+    store: Store,
+    name: str,
+    bounds: Mapping[str, tuple[int, int]],
+    limit: int,
+    threads: int,
+) -> Lowered:
+    """Lowers a flat graph for one entry point.
+
+    Raises:
+        UnsupportedError: an operator has no kernel.
+    """
+    low = {s: b[0] for s, b in bounds.items()}
+    high = {s: b[1] for s, b in bounds.items()}
+    ops = [node for node in graph.body if isinstance(node, Op)]
+    emitter = Emitter(graph, store, low, high, threads, _consumers(ops))
+    inputs = tuple((graph[t].name, _port(emitter, t, bounds)) for t in graph.inputs)
+    for tensor, value in enumerate(graph.tensors):
+        if value.role in (Role.CACHE, Role.STATE):
+            emitter.views[TensorId(tensor)] = _state(emitter, TensorId(tensor))
+    for op in ops:
+        lower_op(emitter, op)
+    outputs = tuple((graph[t].name, _output(emitter, t)) for t in graph.outputs)
+    return Lowered(
+        name,
+        tuple(emitter.steps),
+        tuple((s, b[0], b[1]) for s, b in bounds.items()),
+        limit,
+        inputs,
+        outputs,
+    )
+
+
+def _consumers(ops: list[Op]) -> dict[TensorId, list[Op]]:
+    consumers: dict[TensorId, list[Op]] = {}
+    for op in ops:
+        for tensor in op.inputs:
+            if tensor is not None:
+                consumers.setdefault(tensor, []).append(op)
+    return consumers
+
+
+def _port(emitter: Emitter, tensor: TensorId, bounds: Mapping[str, tuple[int, int]]) -> View:
+    """An input's view; entries share its buffer, sized for the largest."""
+    value = emitter.graph[tensor]
+    key = f"input {value.name}"
+    shape = value.shape
+    if key not in emitter.store.ports:
+        most = {s.name: s.high for s in emitter.graph.symbols}
+        size = ITEM_BYTES[value.format.name]
+        for extent in shape:
+            size *= emitter.most(extent) if not most else _highest(extent, most)
+        buffer = emitter.buffer(ArenaKind.INPUT_OUTPUT, size, value.name)
+        strides = row_major(shape, ITEM_BYTES[value.format.name])
+        emitter.store.ports[key] = View(buffer, 0, value.format.name, shape, strides)
+    view = emitter.store.ports[key]
+    emitter.views[tensor] = view
+    return view
+
+
+def _highest(extent: Extent, high: Mapping[str, int]) -> int:
+    if not isinstance(extent, Affine):
+        return extent
+    return extent.constant + sum(c * high[s] for s, c in extent.terms if c > 0)
+
+
+def _state(emitter: Emitter, tensor: TensorId) -> View:
+    """A state's or cache's view: the same bytes in every entry."""
+    found = emitter.store.states.get(tensor)
+    if found is None:
+        value = emitter.graph[tensor]
+        item = ITEM_BYTES[value.format.name]
+        buffer = emitter.buffer(
+            ArenaKind.STATE, emitter.size_of(value.shape, item), value.name
+        )
+        strides = row_major(value.shape, item)
+        found = View(buffer, 0, value.format.name, value.shape, strides)
+        emitter.store.states[tensor] = found
+    return found
+
+
+def _output(emitter: Emitter, tensor: TensorId) -> View:
+    """Copies an output to a buffer of the caller's, unless its producer can write there itself.
+
+    The producer can when the output has a scratch buffer of its own that nothing else looks at:
+    then the buffer simply becomes the caller's.
+    """
+    name = emitter.graph[tensor].name
+    view = packed(emitter, emitter.read(tensor), name)
+    buffer = emitter.store.buffers[view.buffer]
+    key = f"output {name}"
+    whole = view.offset_bytes == 0 and buffer.kind is ArenaKind.SCRATCH
+    port = emitter.store.ports.get(key)
+    if port is None and whole:
+        emitter.store.buffers[view.buffer] = type(buffer)(
+            ArenaKind.INPUT_OUTPUT, buffer.size_bytes, name
+        )
+        emitter.store.ports[key] = view
+        return view
+    if port is not None and whole and _shrunk(port, view):
+        target = View(port.buffer, 0, view.format, view.shape, view.stride_bytes)
+        emitter.steps = [_redirected(step, view, target) for step in emitter.steps]
+        return target
+    size = emitter.size_of(view.shape, view.item_bytes)
+    target = View(
+        emitter.buffer(ArenaKind.INPUT_OUTPUT, size, name), 0, view.format, view.shape,
+        row_major(view.shape, view.item_bytes),
+    )  # fmt: skip
+    emitter.emit("copy", [target], [view], [], name)
+    return target
+
+
+def _shrunk(port: View, view: View) -> bool:
+    return port.format == view.format and port.shape == view.shape
+
+
+def _redirected(step: Step, old: View, new: View) -> Step:
+    """The step with every look at one buffer turned to another."""
+    operands = tuple(
+        View(new.buffer, o.offset_bytes, o.format, o.shape, o.stride_bytes)
+        if o is not None and o.buffer == old.buffer
+        else o
+        for o in step.operands
+    )
+    return Step(
+        step.opcode, operands, step.parameters, step.num_written, step.parts, step.source
+    )
+
+
+def total_limit(graph: Graph, bounds: Mapping[str, tuple[int, int]]) -> int:
+    """The most that an entry's symbols may add up to: the smallest cache's rows."""
+    rows = [
+        value.dims[0].size
+        for value in graph.tensors
+        if value.role is Role.CACHE and isinstance(value.dims[0].size, int)
+    ]
+    return min(rows, default=sum(high for _, high in bounds.values()))
+
+
+
