@@ -48,7 +48,9 @@ class Einsum:
 
     `loops` are (name, size); `carry` names the loops along which the value depends on its own
     previous iterate (recurrence, state space, spiking step). `map` and `reduce` are names of
-    scalar functions ("mul", "add", "exp", "max", "identity", ...).
+    scalar functions ("mul", "add", "exp", "max", "identity", ...); `parameters` are those of `map`
+    ("scale" by alpha and beta, "div_by" a count). An access outside its operand reads as the
+    neutral value of `reduce` (the padding of a convolution, the step before the first).
     Source: EDGE, the extended einsum notation (Odemuyiwa et al., arXiv 2404.11591).
     """
 
@@ -58,6 +60,7 @@ class Einsum:
     map: str = "mul"
     reduce: str = "add"
     carry: tuple[str, ...] = ()
+    parameters: tuple[float | Extent, ...] = ()
 
 
 @final
