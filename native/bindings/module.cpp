@@ -8,6 +8,7 @@ namespace netwright::bindings {
 void add_cpu(nb::module_&);
 void add_executable(nb::module_&);
 void add_kernels(nb::module_&);
+void add_plan(nb::module_&);
 }  // namespace netwright::bindings
 
 NB_MODULE(core, module) {
@@ -15,4 +16,5 @@ NB_MODULE(core, module) {
   netwright::bindings::add_cpu(module);
   netwright::bindings::add_executable(module);
   netwright::bindings::add_kernels(module);
+  netwright::bindings::add_plan(module);
 }
