@@ -114,9 +114,7 @@ def _unit(unit: UnitSection, find: _Sources) -> Unit:
                 t.opcode,
                 t.variant,
                 t.regime,
-                tuple(
-                    Point(tuple(p.sizes), p.seconds, p.bound_seconds, p.spread) for p in t.points
-                ),
+                tuple(Point(tuple(p.sizes), p.seconds, p.spread) for p in t.points),
             )
             for t in unit.tables
         ),

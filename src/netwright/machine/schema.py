@@ -53,7 +53,6 @@ class PointSection(Section):
 
     sizes: Annotated[list[Annotated[int, Field(ge=0, le=2**60)]], Field(max_length=16)]
     seconds: Positive
-    bound_seconds: Positive
     spread: NotNegative
 
 

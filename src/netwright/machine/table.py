@@ -20,13 +20,11 @@ class Regime(Enum):
 class Point:
     """One measurement: `sizes` as `Work.sizes` has them, seconds of one call on one unit.
 
-    `bound_seconds` is the roofline bound of that call with the rates measured beside it, `spread`
-    the relative half width of the middle half of the repeats.
+    `spread` is the relative half width of the middle half of the repeats.
     """
 
     sizes: tuple[int, ...]
     seconds: float
-    bound_seconds: float
     spread: float
 
 

@@ -1,0 +1,83 @@
+"""Convolutions and pooling. Sizes: (P output places, K products of one output, O outputs)."""
+
+from __future__ import annotations
+
+from netwright.cost.formulas.build import (
+    Parameters,
+    Views,
+    function_operations,
+    need,
+    optional,
+    parameter,
+    plain,
+    size,
+    weighted,
+)
+from netwright.cost.work import View, Work
+
+
+def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """2 B O H W (C / groups) kh kw operations; variant "pointwise" (1x1), "window", "grouped"."""
+    out, x, _ = (need(opcode, operands, i) for i in range(3))
+    kh, kw, groups = (int(parameter(opcode, parameters, i)) for i in (0, 1, 8))
+    inner = x.shape[1] // max(groups, 1) * kh * kw
+    variant = "grouped" if groups > 1 else "pointwise" if kh * kw == 1 else "window"
+    code = parameter(opcode, parameters, 9)
+    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, inner, out, code)
+
+
+def conv_depthwise(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """2 B C H W kh kw operations."""
+    out = need(opcode, operands, 0)
+    inner = int(parameter(opcode, parameters, 0) * parameter(opcode, parameters, 1))
+    code = parameter(opcode, parameters, 8)
+    return _conv(opcode, "fp32", operands, 2.0 * out.elements * inner, inner, out, code)
+
+
+def conv_transpose(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """2 B C H W (O / groups) kh kw operations over the input's places."""
+    out, x, _ = (need(opcode, operands, i) for i in range(3))
+    kh, kw, groups = (int(parameter(opcode, parameters, i)) for i in (0, 1, 8))
+    inner = x.shape[1] // max(groups, 1) * kh * kw
+    operations = 2.0 * x.elements * (out.shape[1] // max(groups, 1)) * kh * kw
+    code = parameter(opcode, parameters, 9)
+    return _conv(opcode, "fp32", operands, operations, inner, out, code)
+
+
+def _conv(
+    opcode: str,
+    variant: str,
+    operands: Views,
+    operations: float,
+    inner: int,
+    out: View,
+    function_code: float,
+) -> Work:
+    x, weight = need(opcode, operands, 1), need(opcode, operands, 2)
+    outputs = out.shape[1]
+    return weighted(
+        opcode,
+        variant,
+        (out.elements // max(outputs, 1), inner, outputs),
+        (("fp32", operations + function_operations(function_code, out.elements)),),
+        size(weight, optional(operands, 3)),
+        size(x, optional(operands, 4)),
+        out.num_bytes,
+    )
+
+
+def pool(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """One operation for each element of each window. Sizes: (P places, window, C)."""
+    out, x = need(opcode, operands, 0), need(opcode, operands, 1)
+    window = int(parameter(opcode, parameters, 1) * parameter(opcode, parameters, 2))
+    sizes = (out.elements // max(out.shape[1], 1), window, out.shape[1])
+    return plain(opcode, "fp32", sizes, float(out.elements * window), x.num_bytes, out.num_bytes)
+
+
+def resize(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """Nothing to compute for nearest, 8 operations an output for linear. Sizes: (elements,)."""
+    out, x = need(opcode, operands, 0), need(opcode, operands, 1)
+    linear = parameter(opcode, parameters, 0) != 0
+    operations = 8.0 * out.elements if linear else 0.0
+    variant = "linear" if linear else "nearest"
+    return plain(opcode, variant, (out.elements,), operations, x.num_bytes, out.num_bytes)
