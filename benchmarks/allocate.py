@@ -1,6 +1,7 @@
 """CPU seconds to solve MiniMalloc's public cases: `python benchmarks/allocate.py`.
 
-MiniMalloc itself (commit 9f5cf81, g++ -O3) needs 48.2 CPU-seconds for the eleven on the same machine.
+MiniMalloc itself (commit 9f5cf81, g++ -O3) needed 48.2 CPU-seconds for the eleven on a machine of
+the same kind.
 """
 
 import csv

@@ -28,7 +28,8 @@ def overlap(a: Block, b: Block) -> bool:
 
 def assert_valid(blocks: tuple[Block, ...], offsets: tuple[int, ...]) -> None:
     for block, offset in zip(blocks, offsets, strict=True):
-        assert offset >= 0 and offset % block.alignment_bytes == 0
+        assert offset >= 0
+        assert offset % block.alignment_bytes == 0
         assert block.offset_bytes in (None, offset)
     for i, j in itertools.combinations(range(len(blocks)), 2):
         if overlap(blocks[i], blocks[j]):
@@ -84,7 +85,8 @@ def test_equals_brute_force(blocks: tuple[Block, ...]) -> None:
         return
     packing = pack_blocks(blocks)
     assert_valid(blocks, packing.offsets)
-    assert packing.proved and packing.height_bytes == packing.bound_bytes == expected
+    assert packing.proved
+    assert packing.height_bytes == packing.bound_bytes == expected
     assert fit_blocks(blocks, expected).outcome is Outcome.FOUND
     if expected > 0:
         assert fit_blocks(blocks, expected - 1).outcome is Outcome.IMPOSSIBLE

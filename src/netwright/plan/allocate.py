@@ -58,8 +58,9 @@ class Packing:
 def fit_blocks(
     blocks: tuple[Block, ...], capacity_bytes: int, nodes: int = DEFAULT_NODES, seconds: float = 0.0
 ) -> Fit:
-    """Complete search for offsets within a capacity (Moffitt, ASPLOS 2023, 10.1145/3623278.3624752).
+    """Complete search for offsets within a capacity.
 
+    Method: MiniMalloc's canonical solutions (Moffitt, ASPLOS 2023, doi:10.1145/3623278.3624752).
     The answer depends on nothing but the arguments unless `seconds` (of wall time) is set.
 
     Raises:

@@ -51,7 +51,7 @@ class Certificate:
 
     @property
     def text(self) -> str:
-        """ "optimal", "within 3.1 %" or "no bound known"."""
+        """In words: "optimal", "within 3.1 %" or "no bound known"."""
         if self.proved:
             return "optimal"
         gap = self.gap

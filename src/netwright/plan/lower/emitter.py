@@ -100,9 +100,7 @@ def row_major(shape: Sequence[Extent], item_bytes: int) -> tuple[Extent, ...]:
     return tuple(reversed(strides))
 
 
-def ordered(
-    shape: Sequence[Extent], order: Sequence[int], item_bytes: int
-) -> tuple[Extent, ...]:
+def ordered(shape: Sequence[Extent], order: Sequence[int], item_bytes: int) -> tuple[Extent, ...]:
     """Strides when the dims lie in memory in this order, outermost first."""
     physical = row_major([shape[d] for d in order], item_bytes)
     strides: list[Extent] = [0] * len(shape)

@@ -57,9 +57,7 @@ def _arenas(
     files = sorted({b.file for b in store.buffers if b.file is not None})
     arenas = [_file_arena(path) for path in files]
     constants = np.concatenate([*store.constants, np.zeros(0, np.uint8)])
-    arenas.append(
-        Arena("constants", ArenaKind.CONSTANT, constants.size, MEMORY, raw=constants)
-    )
+    arenas.append(Arena("constants", ArenaKind.CONSTANT, constants.size, MEMORY, raw=constants))
     scratch = len(arenas)
     arenas.append(Arena("scratch", ArenaKind.SCRATCH, scratch_bytes, MEMORY))
     place: dict[BufferId, tuple[int, int]] = {}
@@ -88,9 +86,7 @@ def _file_arena(path: Path) -> Arena:
     return Arena(path.name, ArenaKind.FILE, reference.size_bytes, MEMORY, reference)
 
 
-def _entry(
-    lowered: Lowered, store: Store, place: Mapping[BufferId, tuple[int, int]]
-) -> Entry:
+def _entry(lowered: Lowered, store: Store, place: Mapping[BufferId, tuple[int, int]]) -> Entry:
     def operand(view: View) -> Operand:
         arena, offset = place[view.buffer]
         return Operand(

@@ -102,9 +102,7 @@ def _state(emitter: Emitter, tensor: TensorId) -> View:
     if found is None:
         value = emitter.graph[tensor]
         item = ITEM_BYTES[value.format.name]
-        buffer = emitter.buffer(
-            ArenaKind.STATE, emitter.size_of(value.shape, item), value.name
-        )
+        buffer = emitter.buffer(ArenaKind.STATE, emitter.size_of(value.shape, item), value.name)
         strides = row_major(value.shape, item)
         found = View(buffer, 0, value.format.name, value.shape, strides)
         emitter.store.states[tensor] = found
@@ -154,9 +152,7 @@ def _redirected(step: Step, old: View, new: View) -> Step:
         else o
         for o in step.operands
     )
-    return Step(
-        step.opcode, operands, step.parameters, step.num_written, step.parts, step.source
-    )
+    return Step(step.opcode, operands, step.parameters, step.num_written, step.parts, step.source)
 
 
 def total_limit(graph: Graph, bounds: Mapping[str, tuple[int, int]]) -> int:
@@ -167,6 +163,3 @@ def total_limit(graph: Graph, bounds: Mapping[str, tuple[int, int]]) -> int:
         if value.role is Role.CACHE and isinstance(value.dims[0].size, int)
     ]
     return min(rows, default=sum(high for _, high in bounds.values()))
-
-
-

@@ -94,9 +94,7 @@ def lower_embedding(emitter: Emitter, op: Op) -> None:
     table, ids = op.inputs
     assert table is not None and ids is not None
     out = fresh_rows(emitter, op.outputs[0], op.name)
-    emitter.emit(
-        "gather_rows", [out], [emitter.weight(table), emitter.read(ids)], [1.0], op.name
-    )
+    emitter.emit("gather_rows", [out], [emitter.weight(table), emitter.read(ids)], [1.0], op.name)
 
 
 def lower_rms_norm(emitter: Emitter, op: Op) -> None:
@@ -107,9 +105,7 @@ def lower_rms_norm(emitter: Emitter, op: Op) -> None:
     rows = float_rows(emitter, x, op.name)
     out = output_rows(emitter, op.outputs[0], op.name)
     work = _work(emitter, rows.shape, 6.0)
-    emitter.emit(
-        "rms_norm", [out], [rows, emitter.weight(scale)], [op.kind.epsilon], op.name, work
-    )
+    emitter.emit("rms_norm", [out], [rows, emitter.weight(scale)], [op.kind.epsilon], op.name, work)
 
 
 def lower_glu(emitter: Emitter, op: Op) -> None:
