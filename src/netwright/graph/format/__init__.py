@@ -1,6 +1,13 @@
 """Number formats: one family a file."""
 
 from netwright.graph.format.base import Format as Format
+from netwright.graph.format.block_float import MXFP4 as MXFP4
+from netwright.graph.format.block_float import MXFP6_E2M3 as MXFP6_E2M3
+from netwright.graph.format.block_float import MXFP6_E3M2 as MXFP6_E3M2
+from netwright.graph.format.block_float import MXFP8_E4M3FN as MXFP8_E4M3FN
+from netwright.graph.format.block_float import MXFP8_E5M2 as MXFP8_E5M2
+from netwright.graph.format.block_float import BlockFloat as BlockFloat
+from netwright.graph.format.block_float import Microscaling as Microscaling
 from netwright.graph.format.float import BF16 as BF16
 from netwright.graph.format.float import FP16 as FP16
 from netwright.graph.format.float import FP32 as FP32
@@ -19,6 +26,8 @@ from netwright.graph.format.gguf_k_symmetric import Q3_K as Q3_K
 from netwright.graph.format.gguf_k_symmetric import Q6_K as Q6_K
 from netwright.graph.format.gguf_ternary import TQ1_0 as TQ1_0
 from netwright.graph.format.gguf_ternary import TQ2_0 as TQ2_0
+from netwright.graph.format.group import AffineGroup as AffineGroup
+from netwright.graph.format.group import SymmetricGroup as SymmetricGroup
 from netwright.graph.format.integer import BOOL as BOOL
 from netwright.graph.format.integer import INT8 as INT8
 from netwright.graph.format.integer import INT16 as INT16
@@ -29,6 +38,17 @@ from netwright.graph.format.integer import UINT16 as UINT16
 from netwright.graph.format.integer import UINT32 as UINT32
 from netwright.graph.format.integer import Boolean as Boolean
 from netwright.graph.format.integer import Integer as Integer
+from netwright.graph.format.minifloat import FP4_E2M1 as FP4_E2M1
+from netwright.graph.format.minifloat import FP6_E2M3 as FP6_E2M3
+from netwright.graph.format.minifloat import FP6_E3M2 as FP6_E3M2
+from netwright.graph.format.minifloat import FP8_E4M3FN as FP8_E4M3FN
+from netwright.graph.format.minifloat import FP8_E5M2 as FP8_E5M2
+from netwright.graph.format.minifloat import MiniFloat as MiniFloat
+from netwright.graph.format.minifloat import Special as Special
+from netwright.graph.format.normal_float import NF4 as NF4
 from netwright.graph.format.plain import plain_dtype as plain_dtype
+from netwright.graph.format.power_of_two import PowerOfTwo as PowerOfTwo
 from netwright.graph.format.registry import FORMATS as FORMATS
 from netwright.graph.format.registry import format_of as format_of
+from netwright.graph.format.spike import Spike as Spike
+from netwright.graph.format.ternary import Ternary as Ternary

@@ -30,13 +30,34 @@ def unpack_fields(packed: Bytes, bits: int, planes: int, width: int) -> Bytes:
 
 def pack_stream(codes: Numbers, bits: int) -> Bytes:
     """Codes [n, k] as one little-endian stream of `bits` each: bytes [n, k * bits / 8]."""
-    wide = codes.astype("<u2")[..., None]
-    flags = (wide >> np.arange(bits, dtype=np.uint16)) & np.uint16(1)
+    if 8 % bits == 0:
+        per_byte = 8 // bits
+        narrow = codes.astype(np.uint8)
+        packed = narrow[:, ::per_byte].copy()
+        for place in range(1, per_byte):
+            packed |= narrow[:, place::per_byte] << np.uint8(place * bits)
+        return packed
+    flags = (codes.astype(np.uint16)[..., None] >> np.arange(bits, dtype=np.uint16)) & np.uint16(1)
     return np.packbits(flags.astype(np.uint8).reshape(len(codes), -1), axis=1, bitorder="little")
 
 
 def unpack_stream(packed: Bytes, bits: int) -> Numbers:
-    """The inverse of `pack_stream`: uint16 codes [n, bytes * 8 / bits]."""
+    """The inverse of `pack_stream`: unsigned codes [n, bytes * 8 / bits]."""
+    if 8 % bits == 0:
+        per_byte = 8 // bits
+        codes = np.empty((len(packed), packed.shape[1] * per_byte), np.uint8)
+        for place in range(per_byte):
+            codes[:, place::per_byte] = packed >> np.uint8(place * bits)
+        codes &= np.uint8((1 << bits) - 1)
+        return codes
     flags = np.unpackbits(packed, axis=1, bitorder="little").reshape(len(packed), -1, bits)
-    weights = np.left_shift(np.uint16(1), np.arange(bits, dtype=np.uint16))
-    return (flags * weights).sum(axis=2, dtype=np.uint16)
+    wide = np.zeros(flags.shape[:2], np.uint16)
+    for place in range(bits):
+        wide |= flags[:, :, place].astype(np.uint16) << np.uint16(place)
+    return wide
+
+
+def sign_extend(codes: Numbers, bits: int) -> Numbers:
+    """Two's complement codes of `bits` (at most 16) as int16."""
+    shift = np.int16(16 - bits)
+    return (codes.astype(np.uint16).view(np.int16) << shift) >> shift
