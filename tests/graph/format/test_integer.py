@@ -67,5 +67,5 @@ def test_booleans():
 
 def test_names_lead_back_to_their_formats():
     assert all(format_of(form.name) == form for form in FORMATS)
-    with pytest.raises(UnsupportedError, match="'q9_9'.*q4_0"):
+    with pytest.raises(UnsupportedError, match=r"'q9_9'.*q4_0"):
         format_of("q9_9")

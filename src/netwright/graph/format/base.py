@@ -42,12 +42,16 @@ class Format(ABC):
 
     @abstractmethod
     def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """values [..., n] → raw bytes [..., n / block_elements * block_bytes]. Round to nearest even."""
+        """Values [..., n] → raw bytes [..., n / block_elements * block_bytes].
+
+        Rounds to nearest even where the format's own docstring says nothing else.
+        """
 
     @abstractmethod
     def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        """raw bytes [..., m] → float64 values [..., m / block_bytes * block_elements], exactly
-        (int64 for plain integer formats, bool for bool)."""
+        """Raw bytes [..., m] → float64 values [..., m / block_bytes * block_elements], exactly
+        (int64 for plain integer formats, bool for bool).
+        """
 
     def row_bytes(self, elements: int) -> int:
         """Bytes of a row of this many elements.

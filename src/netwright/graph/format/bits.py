@@ -9,7 +9,8 @@ from netwright.graph.format.blocks import Bytes, Numbers
 
 def pack_fields(codes: Numbers, bits: int, planes: int, width: int) -> Bytes:
     """Bytes of codes [n, groups * planes * width]: byte i of a group holds code i of every plane,
-    plane p at bit `p * bits`. This is ggml's layout of nibbles, crumbs and high bits."""
+    plane p at bit `p * bits`. This is ggml's layout of nibbles, crumbs and high bits.
+    """
     fields = codes.astype(np.uint8, copy=False).reshape(codes.shape[0], -1, planes, width)
     packed = fields[:, :, 0, :].copy()
     for plane in range(1, planes):

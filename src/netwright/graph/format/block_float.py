@@ -45,7 +45,8 @@ class Microscaling(Format):
     The shared exponent is floor(log2(absmax)) less the element's largest; elements saturate,
     so |error| <= 2^(floor(log2(absmax)) - mantissa bits), twice that for e4m3fn.
     4-bit elements lie as in ggml (i and i + 16 share a byte), others as one stream.
-    Source: OCP Microscaling Formats (MX) v1.0, sections 5 and 6.3; Rouhani et al., arXiv 2310.10537.
+    Sources: OCP Microscaling Formats (MX) v1.0, sections 5 and 6.3; Rouhani et al.,
+    arXiv 2310.10537.
     """
 
     element: MiniFloat
@@ -99,7 +100,7 @@ class BlockFloat(Format):
 
     def __post_init__(self) -> None:
         whole = self.group_elements * self.bits % 8 == 0
-        if not (2 <= self.bits <= 16 and whole and 0 < self.group_elements):
+        if not (2 <= self.bits <= 16 and whole and self.group_elements > 0):
             raise FormatError(
                 f"block float of {self.bits} bits in blocks of {self.group_elements}; expected "
                 "2 to 16 bits and blocks of whole bytes"

@@ -153,7 +153,7 @@ def _quantise(
 
 
 def _importance(blocks: Numbers) -> Numbers:
-    """ggml's weights of Q4_K and Q5_K, [n, 8, 32]: the group's RMS plus the magnitude."""
+    """Ggml's weights of Q4_K and Q5_K, [n, 8, 32]: the group's RMS plus the magnitude."""
     groups = blocks.reshape(-1, 8, 32)
     return np.sqrt((groups * groups).mean(axis=2, keepdims=True)) + np.abs(groups)
 

@@ -78,7 +78,8 @@ def _quantise(
     name: str, blocks: Numbers, scale: Numbers, limits: tuple[int, int]
 ) -> tuple[Bytes, Numbers, Numbers]:
     """Head bytes [n, 2], scales [n, 16] in [-limits[0], limits[0]) and codes [n, 256] in
-    [-limits[1], limits[1]), from the groups' real scales [n * 16, 1]."""
+    [-limits[1], limits[1]), from the groups' real scales [n * 16, 1].
+    """
     scale = scale.reshape(-1, 16)
     peak = largest(scale)
     scales = np.rint(scale * (-limits[0] * reciprocal(peak))).clip(-limits[0], limits[0] - 1)

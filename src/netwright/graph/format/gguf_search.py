@@ -72,7 +72,8 @@ def affine_scales(x: Numbers, weights: Numbers, search: AffineSearch) -> tuple[N
 
 def symmetric_scales(x: Numbers, limit: int) -> Numbers:
     """The signed scale [groups, 1] of the best `scale * code`, code in [-limit, limit): 19 tries,
-    each with its least-squares scale under weights x^2."""
+    each with its least-squares scale under weights x^2.
+    """
     peak = np.take_along_axis(x, np.abs(x).argmax(axis=1)[:, None], axis=1)
     # Relative to the peak, so that no square leaves float32's range.
     x = x * reciprocal(peak)

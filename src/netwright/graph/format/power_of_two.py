@@ -32,7 +32,7 @@ class PowerOfTwo(Format):
 
     def __post_init__(self) -> None:
         whole = self.group_elements * self.bits % 8 == 0
-        if not (2 <= self.bits <= 8 and whole and 0 < self.group_elements):
+        if not (2 <= self.bits <= 8 and whole and self.group_elements > 0):
             raise FormatError(
                 f"powers of two of {self.bits} bits in blocks of {self.group_elements}; expected "
                 "2 to 8 bits and blocks of whole bytes"

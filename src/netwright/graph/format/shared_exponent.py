@@ -21,7 +21,7 @@ def exponents_of(codes: Bytes) -> Numbers:
 
 
 def scale_by(values: Numbers, codes: Bytes) -> Numbers:
-    """values [n, k] times 2^exponent of codes [n, 1]."""
+    """Values [n, k] times 2^exponent of codes [n, 1]."""
     scaled = np.ldexp(values, exponents_of(codes))
     return np.where(codes > _LARGEST_CODE, np.nan, scaled)
 
