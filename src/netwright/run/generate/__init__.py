@@ -1,0 +1,1 @@
+"""Text in → tokens, one by one, out: tokenisers, sampling, stop strings, chat templates."""
