@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from netwright.errors import FormatError, NetwrightError, UnsupportedError
 from netwright.frontends import gguf_types
-from netwright.frontends.gguf_file import Strings, read_gguf
+from netwright.frontends.gguf_file import read_gguf
+from netwright.frontends.gguf_values import Strings
 from netwright.frontends.gguf_write import GgufData, write_gguf
 from netwright.frontends.packages import package_file
 

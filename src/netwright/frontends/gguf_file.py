@@ -9,18 +9,18 @@ from __future__ import annotations
 import mmap
 import struct
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeAlias, final, overload
+from typing import Final, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netwright.errors import FormatError, UnsupportedError
 from netwright.frontends import gguf_types
 from netwright.frontends.gguf_types import TENSOR_TYPES
+from netwright.frontends.gguf_values import Strings, Value, checked_text
 
 MOST_METADATA: Final = 1 << 16
 MOST_TENSORS: Final = 1 << 16
@@ -32,48 +32,6 @@ MOST_ARRAY_DEPTH: Final = 4
 
 _U32: Final = struct.Struct("<I")
 _U64: Final = struct.Struct("<Q")
-
-
-@final
-class Strings(Sequence[str]):
-    """An array of strings inside the file, decoded when one is asked for."""
-
-    __slots__ = ("_buffer", "_starts", "_where")
-
-    def __init__(self, buffer: mmap.mmap, starts: array[int], where: str) -> None:
-        # starts[i] is where string i's bytes begin; 8 bytes of length stand before each.
-        self._buffer = buffer
-        self._starts = starts
-        self._where = where
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if index < 0:
-            index += len(self)
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        raw = self._buffer[self._starts[index] : self._starts[index + 1] - 8]
-        return _text(raw, f"{self._where}[{index}]")
-
-    def __iter__(self) -> Iterator[str]:
-        starts, buffer = self._starts, self._buffer
-        try:
-            for i in range(len(starts) - 1):
-                yield buffer[starts[i] : starts[i + 1] - 8].decode()
-        except UnicodeDecodeError as error:
-            raise FormatError(f"{self._where}: a string is not UTF-8 ({error.reason})") from None
-
-
-Numbers: TypeAlias = NDArray[np.generic]
-Value: TypeAlias = "int | float | bool | str | Strings | Numbers | tuple[Value, ...]"
 
 
 @final
@@ -99,13 +57,6 @@ class GgufFile:
     size_bytes: int
     metadata: Mapping[str, Value]
     tensors: Mapping[str, GgufTensor]
-
-
-def _text(raw: bytes, where: str) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{where}: not UTF-8 ({error.reason} at byte {error.start})") from None
 
 
 @final
@@ -153,7 +104,7 @@ class _Reader:
         if length > most_bytes:
             raise self.fail(field, f"{length} bytes", f"at most {most_bytes}")
         start = self.need(length, field)
-        return _text(self.buffer[start : start + length], f"{self.path}: {field}")
+        return checked_text(self.buffer[start : start + length], f"{self.path}: {field}")
 
     def strings(self, count: int, field: str) -> Strings:
         starts = array("Q", bytes(8 * (count + 1)))
@@ -254,7 +205,7 @@ def _version(reader: _Reader) -> int:
         return version
     if version & 0xFFFF == 0:
         raise UnsupportedError(
-            f"{reader.path}: big-endian GGUF; convert it with gguf_convert_endian of the gguf package"
+            f"{reader.path}: big-endian GGUF; convert it with the gguf package's convert_endian"
         )
     raise UnsupportedError(
         f"{reader.path}: GGUF version {version}, expected 2 or 3; convert the model anew"

@@ -8,7 +8,8 @@ from typing import final
 import numpy as np
 
 from netwright.errors import FormatError
-from netwright.frontends.gguf_file import GgufFile, Numbers, Strings, Value
+from netwright.frontends.gguf_file import GgufFile
+from netwright.frontends.gguf_values import Numbers, Strings, Value
 
 
 @final

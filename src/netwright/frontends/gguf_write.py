@@ -19,7 +19,7 @@ from netwright.frontends import gguf_types
 
 VERSION: Final = 3
 
-# int → uint32 (int64 where it does not fit), float → float32; a numpy scalar or array keeps its type.
+# int → uint32 (int64 where it does not fit), float → float32; numpy values keep their type.
 Written: TypeAlias = "bool | int | float | str | Sequence[str] | np.generic | NDArray[Any]"
 
 _CODE_OF_DTYPE: Final = {

@@ -78,7 +78,7 @@ BYTE_OF_LETTER: Final = MappingProxyType(_byte_of_letter())
 
 
 def bytes_of_letters(token: str) -> bytes:
-    """The bytes that a byte-level token stands for; letters outside the map stand for themselves."""
+    """The bytes of a byte-level token; letters outside the map stand for themselves."""
     try:
         return bytes([BYTE_OF_LETTER[letter] for letter in token])
     except KeyError:
@@ -147,25 +147,18 @@ def _tokenizer(keys: Keys, vocabulary: Vocabulary, pre: PreTokeniser) -> Tokeniz
         merges.append((merge[:cut], merge[cut + 1 :]))
     try:
         model = models.BPE(vocabulary.ids, merges, ignore_merges=pre.whole_first)
-    except Exception as error:  # noqa: BLE001 (the library raises nothing narrower)
+    except Exception as error:  # the library raises nothing narrower
         raise FormatError(
             f"{keys.file.path}: tokenizer.ggml.merges do not fit the vocabulary ({error}); "
             "convert the model anew"
         ) from None
     tokenizer = Tokenizer(model)
-    tokens = vocabulary.tokens
-    tokenizer.add_special_tokens(
-        [
-            AddedToken(tokens[i], special=True, normalized=False)
-            for i in vocabulary.of_type(CONTROL, UNKNOWN)
-        ]
-    )
-    tokenizer.add_tokens(
-        [
-            AddedToken(tokens[i], special=False, normalized=False)
-            for i in vocabulary.of_type(USER_DEFINED)
-        ]
-    )
+    for ids, special in (
+        (vocabulary.of_type(CONTROL, UNKNOWN), True),
+        (vocabulary.of_type(USER_DEFINED), False),
+    ):
+        added = [AddedToken(vocabulary.tokens[i], normalized=False, special=special) for i in ids]
+        tokenizer.add_tokens(added)  # pyright: ignore[reportUnknownMemberType]
     splits = [pre_tokenizers.Split(Regex(p), "isolated") for p in pre.patterns]
     letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, letters])

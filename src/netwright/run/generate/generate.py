@@ -44,8 +44,11 @@ class Decoder(ABC):
 @final
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token. `text` is what can be shown now (may be empty); `seconds` is the time
-    from the previous token (for the first: the prompt's)."""
+    """One generated token.
+
+    `text` is what can be shown now (may be empty); `seconds` is the time from the previous token
+    (for the first: the prompt's).
+    """
 
     text: str
     id: int

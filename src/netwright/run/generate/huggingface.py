@@ -79,7 +79,7 @@ def read_tokenizer_json(path: Path, stop_ids: frozenset[int] = frozenset()) -> J
         raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001 (the library raises nothing narrower)
+    except Exception as error:  # the library raises nothing narrower
         raise FormatError(
             f"{path}: not a tokenizer.json ({error}); fetch the model's file again"
         ) from None

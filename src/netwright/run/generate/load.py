@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from netwright.errors import UnsupportedError
-from netwright.frontends.gguf_file import GgufFile, Strings, read_gguf
+from netwright.frontends.gguf_file import GgufFile, read_gguf
 from netwright.frontends.gguf_keys import Keys
+from netwright.frontends.gguf_values import Strings
 from netwright.run.generate.byte_level import read_byte_level
 from netwright.run.generate.chat import ChatTemplate
 from netwright.run.generate.huggingface import read_tokenizer_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ class Filter(ABC):
 
     @abstractmethod
     def apply(self, logits: Logits, history: Sequence[int]) -> Logits:
-        """logits [vocabulary], the tokens so far → logits [vocabulary]; the argument is kept."""
+        """Logits [vocabulary], the tokens so far → logits [vocabulary]; the argument is kept."""
 
 
 @final
@@ -43,7 +43,7 @@ class RepetitionPenalty(Filter):
     def apply(self, logits: Logits, history: Sequence[int]) -> Logits:
         if not history:
             return logits
-        seen = np.unique(np.asarray(history[-self.window :]))
+        seen = np.unique(np.asarray(history[-self.window :], np.int64))
         changed = logits.copy()
         values = changed[seen]
         changed[seen] = np.where(values > 0, values / self.factor, values * self.factor)
@@ -181,7 +181,7 @@ class Sampler:
         seed = chosen.seed if isinstance(chosen, Draw) else 0
         self._generator = np.random.Generator(np.random.Philox(seed))
 
-    def choose(self, logits: NDArray[np.floating]) -> int:
+    def choose(self, logits: NDArray[Any]) -> int:
         """The next token. `logits` [vocabulary] may be of any float type."""
         values = np.asarray(logits, np.float64)
         for step in self._sampling.filters:
@@ -190,8 +190,8 @@ class Sampler:
             token = int(values.argmax())
         else:
             cumulative = np.cumsum(_probabilities(values))
-            point = self._generator.random() * cumulative[-1]
-            token = int(np.searchsorted(cumulative, point, side="right"))
+            point = self._generator.random() * float(cumulative[-1])
+            token = int(np.searchsorted(cumulative, point, side="right").item())
         self._history.append(token)
         return token
 

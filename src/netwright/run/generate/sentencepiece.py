@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from netwright.errors import FormatError
-from netwright.frontends.gguf_file import GgufFile, Numbers
+from netwright.frontends.gguf_file import GgufFile
 from netwright.frontends.gguf_keys import Keys
+from netwright.frontends.gguf_values import Numbers
 from netwright.run.generate.tokeniser import Tokeniser
 from netwright.run.generate.vocabulary import (
     BYTE,

@@ -8,8 +8,9 @@ from typing import Final, final
 import numpy as np
 
 from netwright.errors import FormatError
-from netwright.frontends.gguf_file import GgufFile, Numbers
+from netwright.frontends.gguf_file import GgufFile
 from netwright.frontends.gguf_keys import Keys
+from netwright.frontends.gguf_values import Numbers
 
 # Token types, as GGUF counts them.
 UNKNOWN: Final = 2
