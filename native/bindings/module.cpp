@@ -9,6 +9,7 @@ void add_cpu(nb::module_&);
 void add_executable(nb::module_&);
 void add_kernels(nb::module_&);
 void add_plan(nb::module_&);
+void add_probe(nb::module_&);
 }  // namespace netwright::bindings
 
 NB_MODULE(core, module) {
@@ -17,4 +18,5 @@ NB_MODULE(core, module) {
   netwright::bindings::add_executable(module);
   netwright::bindings::add_kernels(module);
   netwright::bindings::add_plan(module);
+  netwright::bindings::add_probe(module);
 }

@@ -1,0 +1,175 @@
+// Measurements of the machine at hand, and of single kernels on it.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <stdexcept>
+
+#include "kernels/quant_blocks.hpp"
+#include "probe/measure.hpp"
+#include "vm/registry.hpp"
+
+namespace nb = nanobind;
+
+namespace netwright::bindings {
+namespace {
+
+constexpr double kSampleSeconds = 5e-5;
+constexpr std::size_t kMostSamples = 200;
+constexpr std::size_t kLeastSamples = 5;
+
+using Bytes = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// An operand and how far the next copy of it lies: 0 when every call uses the same bytes.
+struct Rotated {
+  Operand operand;
+  std::int64_t copy_stride;
+};
+
+Rotated rotated_of(nb::handle item, std::int64_t copies, std::vector<Bytes>& alive) {
+  Rotated result{};
+  if (item.is_none()) return result;
+  const auto tuple = nb::cast<nb::tuple>(item);
+  if (tuple.size() != 5) throw std::invalid_argument("an operand is (bytes, format, shape, strides, copy_stride) or None");
+  const auto array = nb::cast<Bytes>(tuple[0]);
+  const auto shape = nb::cast<std::vector<std::int64_t>>(tuple[2]);
+  const auto stride = nb::cast<std::vector<std::int64_t>>(tuple[3]);
+  result.copy_stride = nb::cast<std::int64_t>(tuple[4]);
+  if (shape.size() != stride.size() || shape.size() > kMaxRank)
+    throw std::invalid_argument("an operand has one stride for each of at most 6 dims");
+  result.operand.data = reinterpret_cast<std::byte*>(array.data());
+  result.operand.format = static_cast<Format>(nb::cast<std::uint8_t>(tuple[1]));
+  result.operand.rank = static_cast<std::int32_t>(shape.size());
+  std::ranges::copy(shape, result.operand.shape);
+  std::ranges::copy(stride, result.operand.stride);
+  const auto available = static_cast<std::int64_t>(array.size());
+  const std::int64_t reach = extent_bytes(result.operand);
+  if (reach < 0 || reach > available || result.copy_stride < 0 ||
+      (result.copy_stride > 0 && (copies - 1) > (available - reach) / result.copy_stride))
+    throw std::invalid_argument("an operand, or a copy of it, reaches outside its bytes");
+  alive.push_back(array);
+  return result;
+}
+
+class Rotation {
+ public:
+  Rotation(std::vector<Rotated> operands, std::int64_t copies) : rotated_(std::move(operands)), copies_(copies) {
+    for (const auto& each : rotated_) current_.push_back(each.operand);
+  }
+  const Operand* current() const { return current_.data(); }
+  void next() {
+    at_ = (at_ + 1) % copies_;
+    for (std::size_t i = 0; i < current_.size(); ++i)
+      if (rotated_[i].copy_stride) current_[i].data = rotated_[i].operand.data + at_ * rotated_[i].copy_stride;
+  }
+
+ private:
+  std::vector<Rotated> rotated_;
+  std::vector<Operand> current_;
+  std::int64_t copies_, at_ = 0;
+};
+
+std::vector<double> sample(Kernel kernel, Call& call, Rotation& rotation, double budget_seconds) {
+  const auto once = [&] {
+    call.operand = rotation.current();
+    kernel(call);
+    rotation.next();
+  };
+  const double start = probe::thread_seconds();
+  once();
+  const double first = std::max(probe::thread_seconds() - start, 1e-9);
+  const auto calls = static_cast<std::int64_t>(std::clamp(kSampleSeconds / first, 1.0, 1e6));
+  std::vector<double> samples;
+  while (samples.size() < kLeastSamples ||
+         (samples.size() < kMostSamples && probe::thread_seconds() - start < budget_seconds)) {
+    const double begin = probe::thread_seconds();
+    for (std::int64_t i = 0; i < calls; ++i) once();
+    samples.push_back((probe::thread_seconds() - begin) / static_cast<double>(calls));
+  }
+  return samples;
+}
+
+std::vector<double> time_call(const std::string& name, const nb::list& operands,
+                              const std::vector<std::variant<std::int64_t, double>>& parameters, std::int64_t copies,
+                              double budget_seconds, bool avx2) {
+  const Opcode* opcode = find_opcode(name);
+  if (opcode == nullptr) throw std::invalid_argument("no opcode is called " + name);
+  if (copies < 1 || budget_seconds > 10.0) throw std::invalid_argument("copies must be 1 or more, the budget at most 10 s");
+  std::vector<Bytes> alive;
+  std::vector<Rotated> rotated;
+  for (const nb::handle item : operands) rotated.push_back(rotated_of(item, copies, alive));
+  Rotation rotation(std::move(rotated), copies);
+  std::vector<std::int64_t> parameter;
+  for (const auto& each : parameters)
+    parameter.push_back(std::holds_alternative<double>(each) ? std::bit_cast<std::int64_t>(std::get<double>(each))
+                                                             : std::get<std::int64_t>(each));
+  Call call{rotation.current(), parameter.data(), nullptr, static_cast<std::int32_t>(operands.size()),
+            static_cast<std::int32_t>(parameter.size()), 0, 1};
+  if (const char* fault = opcode->check(call)) throw std::invalid_argument(name + ": " + fault);
+  const std::int64_t bytes = opcode->workspace == nullptr ? 0 : opcode->workspace(call);
+  const auto storage = std::make_unique<std::byte[]>(static_cast<std::size_t>(bytes) + 64);
+  call.workspace = std::bit_cast<std::byte*>((std::bit_cast<std::uintptr_t>(storage.get()) + 63) / 64 * 64);
+  const Kernel kernel = avx2 && opcode->avx2 != nullptr ? opcode->avx2 : opcode->scalar;
+  nb::gil_scoped_release release;
+  return sample(kernel, call, rotation, budget_seconds);
+}
+
+const probe::Kernels& kernels_of(bool avx2) {
+  const probe::Kernels* fast = avx2 ? probe::avx2_kernels() : nullptr;
+  return fast == nullptr ? probe::scalar_kernels() : *fast;
+}
+
+void check_probe(std::int64_t bytes, int threads, double seconds) {
+  if (bytes < 0 || bytes > (std::int64_t{1} << 32) || threads < 1 || threads > 4096 || seconds < 0 || seconds > 10)
+    throw std::invalid_argument("a probe takes at most 4 GiB and 10 s, and from 1 to 4096 threads");
+}
+
+}  // namespace
+
+void add_probe(nb::module_& module) {
+  using namespace nb::literals;
+  module.def("time_call", &time_call, "name"_a, "operands"_a, "parameters"_a, "copies"_a = 1,
+             "budget_seconds"_a = 0.05, "avx2"_a = true,
+             "CPU seconds of one call, one figure a sample. An operand is (uint8 array, format code, shape,\n"
+             "strides in bytes, copy stride in bytes) or None; call i uses copy i modulo `copies`, so that\n"
+             "weights can come from memory rather than from a cache. ValueError: refused by the opcode's check.");
+  module.def(
+      "read_rates",
+      [](std::int64_t bytes, int threads, double seconds, bool avx2) {
+        check_probe(bytes, threads, seconds);
+        nb::gil_scoped_release release;
+        return probe::read_rates(kernels_of(avx2), bytes, threads, seconds);
+      },
+      "num_bytes"_a, "threads"_a, "seconds"_a, "avx2"_a, "Bytes per CPU second that each thread reads.");
+  module.def(
+      "copy_rates",
+      [](std::int64_t bytes, int threads, double seconds, bool avx2) {
+        check_probe(bytes, threads, seconds);
+        nb::gil_scoped_release release;
+        return probe::copy_rates(kernels_of(avx2), bytes, threads, seconds);
+      },
+      "num_bytes"_a, "threads"_a, "seconds"_a, "avx2"_a, "Bytes read plus written per CPU second of each thread.");
+  module.def(
+      "float_rates",
+      [](int threads, double seconds, bool avx2) {
+        check_probe(0, threads, seconds);
+        nb::gil_scoped_release release;
+        return probe::float_rates(kernels_of(avx2), threads, seconds);
+      },
+      "threads"_a, "seconds"_a, "avx2"_a, "fp32 operations per CPU second of each thread.");
+  module.def(
+      "int8_rates",
+      [](int threads, double seconds, bool avx2) {
+        check_probe(0, threads, seconds);
+        nb::gil_scoped_release release;
+        return probe::int8_rates(kernels_of(avx2), threads, seconds);
+      },
+      "threads"_a, "seconds"_a, "avx2"_a, "int8 dot product operations per CPU second of each thread.");
+}
+
+}  // namespace netwright::bindings

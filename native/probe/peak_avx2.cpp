@@ -1,0 +1,70 @@
+// AVX2 forms of what the probe measures. Runs only where cpuid says AVX2 and FMA.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "probe/measure.hpp"
+
+namespace netwright::probe {
+namespace {
+
+std::uint64_t read(const std::uint64_t* words, std::int64_t count) {
+  __m256i sum[8];
+  for (auto& each : sum) each = _mm256_setzero_si256();
+  for (std::int64_t i = 0; i < count; i += 32)
+    for (int lane = 0; lane < 8; ++lane)
+      sum[lane] = _mm256_xor_si256(sum[lane],
+                                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + i + 4 * lane)));
+  __m256i all = sum[0];
+  for (int lane = 1; lane < 8; ++lane) all = _mm256_add_epi64(all, sum[lane]);
+  return static_cast<std::uint64_t>(_mm256_extract_epi64(all, 0) + _mm256_extract_epi64(all, 3));
+}
+
+void copy(std::uint64_t* to, const std::uint64_t* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 16)
+    for (int lane = 0; lane < 4; ++lane)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i + 4 * lane),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i + 4 * lane)));
+}
+
+constexpr int kChains = 12;  // 2 pipes x 4 to 5 cycles of latency, and a few to spare
+
+float multiply_add(std::int64_t rounds) {
+  __m256 sum[kChains];
+  for (int i = 0; i < kChains; ++i) sum[i] = _mm256_set1_ps(0.5F + 0.01F * static_cast<float>(i));
+  const __m256 a = _mm256_set1_ps(0.999F), b = _mm256_set1_ps(0.001F);
+  for (std::int64_t round = 0; round < rounds; ++round)
+    for (auto& each : sum) each = _mm256_fmadd_ps(each, a, b);
+  __m256 all = sum[0];
+  for (int i = 1; i < kChains; ++i) all = _mm256_add_ps(all, sum[i]);
+  return _mm256_cvtss_f32(all);
+}
+
+// maddubs, madd, add: what a dot product of int8 needs without VNNI.
+std::int32_t int8_dot(std::int64_t rounds) {
+  __m256i sum[kChains], x[4];
+  for (auto& each : sum) each = _mm256_setzero_si256();
+  for (int i = 0; i < 4; ++i) {
+    x[i] = _mm256_set1_epi8(static_cast<char>(3 + i));
+    __asm__ volatile("" : "+x"(x[i]));
+  }
+  const __m256i one = _mm256_set1_epi16(1);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    // The barrier keeps the product inside the loop: its factors never change.
+    __asm__ volatile("" : "+x"(x[0]), "+x"(x[1]), "+x"(x[2]), "+x"(x[3]));
+    for (int i = 0; i < kChains; ++i)
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x[i % 4], x[(i / 4 + i + 1) % 4]), one));
+  }
+  __m256i all = sum[0];
+  for (int i = 1; i < kChains; ++i) all = _mm256_add_epi32(all, sum[i]);
+  return _mm256_extract_epi32(all, 0);
+}
+
+}  // namespace
+
+const Kernels* avx2_kernels() {
+  static const Kernels kernels{&read, &copy, &multiply_add, &int8_dot, kChains * 16, kChains * 64};
+  return &kernels;
+}
+
+}  // namespace netwright::probe
+#endif
