@@ -46,7 +46,8 @@ def affine_scales(x: Numbers, weights: Numbers, search: AffineSearch) -> tuple[N
     inverse = reciprocal(span)
     sum_w = weights.sum(axis=1, keepdims=True)
     sum_x = (weights * x).sum(axis=1, keepdims=True)
-    scale, shift = span / np.float32(search.top), least
+    scale: Numbers = span / np.float32(search.top)
+    shift = least
     codes = np.rint((x - least) * (search.top * inverse)).clip(0, search.top)
     best = fit_error(scale, shift, codes)
     for i in range(search.steps + 1):
@@ -57,7 +58,7 @@ def affine_scales(x: Numbers, weights: Numbers, search: AffineSearch) -> tuple[N
         sum_l2 = (weighted * codes).sum(axis=1, keepdims=True)
         sum_xl = (weighted * x).sum(axis=1, keepdims=True)
         determinant = sum_w * sum_l2 - sum_l * sum_l
-        new_scale = (sum_w * sum_xl - sum_x * sum_l) / determinant
+        new_scale: Numbers = (sum_w * sum_xl - sum_x * sum_l) / determinant
         new_shift = (sum_l2 * sum_x - sum_l * sum_xl) / determinant
         above = new_shift > 0
         new_scale = np.where(above, sum_xl / sum_l2, new_scale)
@@ -98,8 +99,8 @@ def descent_scales(x: Numbers, limit: int) -> Numbers:
     x = x * reciprocal(peak)
     codes = np.rint(x * -limit).clip(-limit, limit - 1)
     weights = x * x
-    sum_lx = (weights * x * codes).sum(axis=1)
-    sum_l2 = (weights * codes * codes).sum(axis=1)
+    sum_lx: Numbers = (weights * x * codes).sum(axis=1)
+    sum_l2: Numbers = (weights * codes * codes).sum(axis=1)
     for _ in range(5):
         changed = False
         for i in range(x.shape[1]):

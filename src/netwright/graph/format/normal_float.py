@@ -38,9 +38,9 @@ NF4_VALUES = (
 @final
 @dataclass(frozen=True, slots=True)
 class NF4(Format):
-    """`absmax * table[code]` in blocks of 64: fp32 absmax, then codes, two a byte.
+    """`absmax * table[code]` in blocks of 64: fp32 absmax, then codes, the first in a high nibble.
 
-    The first of two is in the high nibble. |error| <= 0.152 absmax (half the widest gap of the table). Layout as in bitsandbytes, without
+    |error| <= 0.152 absmax (half the widest gap of the table). Layout as in bitsandbytes, without
     its second quantisation of the absmax.
     """
 
