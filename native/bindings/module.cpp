@@ -6,6 +6,7 @@ namespace nb = nanobind;
 namespace netwright::bindings {
 // One function a room; each is defined in its own file of this folder.
 void add_cpu(nb::module_&);
+void add_events(nb::module_&);
 void add_executable(nb::module_&);
 void add_kernels(nb::module_&);
 void add_plan(nb::module_&);
@@ -15,6 +16,7 @@ void add_probe(nb::module_&);
 NB_MODULE(core, module) {
   module.doc() = "Netwright's native core.";
   netwright::bindings::add_cpu(module);
+  netwright::bindings::add_events(module);
   netwright::bindings::add_executable(module);
   netwright::bindings::add_kernels(module);
   netwright::bindings::add_plan(module);
