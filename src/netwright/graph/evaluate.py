@@ -94,7 +94,7 @@ def _run(
     free = [n for n in loops if n not in fixed]
     axes = np.indices([loops[n] for n in free], sparse=True)
     grid: dict[str, Array] = {
-        **dict(zip(free, axes)),
+        **dict(zip(free, axes, strict=True)),
         **{n: np.asarray(v) for n, v in fixed.items()},
     }
     shape = tuple(loops[n] for n in free)

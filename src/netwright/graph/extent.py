@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
+from netwright.errors import GraphError
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,12 @@ def upper(extent: Extent, low: Mapping[str, int], high: Mapping[str, int]) -> in
 
 def product(extents: tuple[Extent, ...]) -> Extent:
     """The product; at most one factor may hold symbols."""
-    result: Extent = 1
+    constant, result = 1, None
     for e in extents:
-        if isinstance(result, Affine) and isinstance(e, Affine):
-            raise ValueError(f"the product of {result} and {e} is not affine")
-        result = result * e
-    return result
+        if isinstance(e, int):
+            constant *= e
+        elif result is None:
+            result = e
+        else:
+            raise GraphError(f"the product of {result} and {e} is not affine; bind the symbols")
+    return constant if result is None else result * constant

@@ -15,7 +15,8 @@ from netwright.graph.tensor import Tensor, TensorId
 @dataclass(frozen=True, slots=True)
 class Carry:
     """A value that flows through a block: enters as `first`, is `inside` at the start of each
-    repetition and `updated` at its end, and leaves as `last`."""
+    repetition and `updated` at its end, and leaves as `last`.
+    """
 
     first: TensorId
     inside: TensorId

@@ -72,7 +72,9 @@ class Attention(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         q, k, v = arrays[0], arrays[1], arrays[2]
-        assert q is not None and k is not None and v is not None
+        assert q is not None
+        assert k is not None
+        assert v is not None
         tokens, heads, _ = q.shape[-3:]
         keys, groups, _ = k.shape[-3:]
         k, v = (np.repeat(np.swapaxes(a, -2, -3), heads // groups, axis=-3) for a in (k, v))
@@ -106,7 +108,8 @@ def scores_cascade(
     """
     q, k = operand(kind, types, 0, "q"), operand(kind, types, 1, "k")
     heads, groups = q.shape[-2], k.shape[-2]
-    assert isinstance(heads, int) and isinstance(groups, int)
+    assert isinstance(heads, int)
+    assert isinstance(groups, int)
     each = heads // groups
     batch = names(len(output.shape) - 3, "b")
     rows = (*loops(batch, output.shape[:-3]), ("g", groups), ("h", each), ("t", q.shape[-3]))
@@ -143,7 +146,7 @@ def _batched(
     index: int, given: TensorType, batch: Sequence[str], rest: Sequence[str | Projection]
 ) -> Access:
     used = batch[len(batch) - (len(given.shape) - 3) :]
-    first = [0 if n == 1 else b for n, b in zip(given.shape, used)]
+    first = [0 if n == 1 else b for n, b in zip(given.shape, used, strict=False)]
     return access(index, [*first, *rest])
 
 

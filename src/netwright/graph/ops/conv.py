@@ -55,7 +55,10 @@ def _epilogue(array: Array, arrays: Sequence[Array | None], function: Function) 
 @final
 @dataclass(frozen=True, slots=True)
 class Conv(OpKind):
-    """Inputs: x, weight [O, C/groups, *kernel], bias [O] or None, residual or None; y = f(conv + bias + residual)."""
+    """y = f(conv(x, weight) + bias + residual).
+
+    Inputs: x, weight [O, C/groups, *kernel], bias [O] or None, residual or None.
+    """
 
     strides: tuple[int, ...]
     pads: tuple[tuple[int, int], ...]  # (before, after) a spatial dim
@@ -117,12 +120,15 @@ class Conv(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, w = arrays[0], arrays[1]
-        assert x is not None and w is not None
+        assert x is not None
+        assert w is not None
         padded = pad_spatial(x, self.pads, 0.0)
         kernel = w.shape[2:]
         sizes = [
             (n - (k - 1) * d - 1) // s + 1
-            for n, k, d, s in zip(padded.shape[2:], kernel, self.dilations, self.strides)
+            for n, k, d, s in zip(
+                padded.shape[2:], kernel, self.dilations, self.strides, strict=True
+            )
         ]
         batch, each = x.shape[0], w.shape[1]
         grouped = w.reshape(self.groups, -1, each, *kernel)
@@ -225,12 +231,13 @@ class ConvTranspose(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, w = arrays[0], arrays[1]
-        assert x is not None and w is not None
+        assert x is not None
+        assert w is not None
         batch, kernel, sizes = x.shape[0], w.shape[2:], x.shape[2:]
         full = [
             (n - 1) * s + (k - 1) * d + 1 + extra
             for n, s, k, d, extra in zip(
-                sizes, self.strides, kernel, self.dilations, self.output_padding
+                sizes, self.strides, kernel, self.dilations, self.output_padding, strict=True
             )
         ]
         units = w.shape[1] * self.groups
@@ -240,5 +247,5 @@ class ConvTranspose(OpKind):
         for offsets, view in taps(y, kernel, self.strides, self.dilations, sizes):
             tap = np.swapaxes(grouped[(..., *offsets)], 1, 2)
             view += (tap @ columns).reshape(batch, units, *sizes)
-        crop = tuple(slice(b, n - a) for n, (b, a) in zip(full, self.pads))
+        crop = tuple(slice(b, n - a) for n, (b, a) in zip(full, self.pads, strict=True))
         return (_epilogue(y[(..., *crop)], arrays, self.function),)

@@ -96,9 +96,10 @@ class Unary(OpKind):
 @final
 @dataclass(frozen=True, slots=True)
 class Binary(OpKind):
-    """y = f(operator(a, b)); operator: add sub mul div pow max min mod equal less less_equal greater greater_equal and or xor.
+    """y = f(operator(a, b)).
 
-    On integers div rounds towards zero and mod has the sign of b; on floats mod has that of a
+    operator: add sub mul div pow max min mod equal less less_equal greater greater_equal and or
+    xor. On integers div rounds towards zero and mod has the sign of b; on floats mod has that of a
     (ONNX Mod with fmod=1). Comparisons give bool. `pow` takes an integer exponent of a float.
     """
 
@@ -137,7 +138,8 @@ class Binary(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         a, b = arrays
-        assert a is not None and b is not None
+        assert a is not None
+        assert b is not None
         return (apply(self.function, operate(self.operator, a, b)),)
 
 
@@ -167,7 +169,8 @@ class Glu(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         gate, up = arrays
-        assert gate is not None and up is not None
+        assert gate is not None
+        assert up is not None
         return (apply(self.function, gate) * up,)
 
 
@@ -194,7 +197,9 @@ class Where(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         condition, a, b = arrays
-        assert condition is not None and a is not None and b is not None
+        assert condition is not None
+        assert a is not None
+        assert b is not None
         return (np.where(condition, a, b),)
 
 

@@ -46,7 +46,7 @@ _erf_object = np.frompyfunc(math.erf, 1, 1)
 
 
 def error_function(x: Array) -> Array:
-    """erf in float64, elementwise."""
+    """Erf in float64, elementwise."""
     return np.asarray(cast(Any, _erf_object(x)), dtype=np.float64)
 
 

@@ -82,9 +82,9 @@ class GatherElements(OpKind):
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, indices = (_given(a) for a in arrays)
         axis = self.axis % x.ndim
-        where = list(np.indices(indices.shape, sparse=True))
-        where[axis] = _within(self, indices, x.shape[axis])
-        return (x[tuple(where)],)
+        grid: list[Array] = list(np.indices(indices.shape, sparse=True))
+        grid[axis] = _within(self, indices, x.shape[axis])
+        return (x[tuple(grid)],)
 
 
 def _nd_shape(

@@ -79,7 +79,8 @@ class Linear(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, w = arrays[0], arrays[1]
-        assert x is not None and w is not None
+        assert x is not None
+        assert w is not None
         y = x @ (w if self.input_major else w.T)
         for extra in arrays[2:]:
             if extra is not None:
@@ -112,7 +113,7 @@ class MatMul(OpKind):
             fail(self, f"a is {a.element} and b is {b.element}, expected one numeric class")
         left = a.shape if not self.transpose_a else (*a.shape[:-2], a.shape[-1], a.shape[-2])
         right = b.shape if not self.transpose_b else (*b.shape[:-2], b.shape[-1], b.shape[-2])
-        inner = right[-2] if len(right) > 1 else right[0]
+        inner = right[-min(2, len(right))]
         if left[-1] != inner:
             fail(self, f"{text(left)} @ {text(right)}: inner sizes {left[-1]} and {inner} differ")
         batch = broadcast(self, left[:-2], right[:-2])
@@ -149,7 +150,8 @@ class MatMul(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         a, b = arrays
-        assert a is not None and b is not None
+        assert a is not None
+        assert b is not None
         left = np.swapaxes(a, -1, -2) if self.transpose_a else a
         right = np.swapaxes(b, -1, -2) if self.transpose_b else b
         product = np.asarray(left @ right)

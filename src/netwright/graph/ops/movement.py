@@ -95,7 +95,10 @@ class Transpose(OpKind):
 @final
 @dataclass(frozen=True, slots=True)
 class Slice(OpKind):
-    """x[start:stop:step] of every dim, normalised (a negative step counts down; stop -1 is then before 0). Input: x."""
+    """x[start:stop:step] of every dim, normalised. Input: x.
+
+    A negative step counts down; stop -1 is then before 0.
+    """
 
     starts: tuple[Extent, ...]
     stops: tuple[Extent, ...]
@@ -202,7 +205,9 @@ class Pad(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x = given(arrays[0])
-        crops = [slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, self.pads)]
+        crops = [
+            slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, self.pads, strict=True)
+        ]
         grown = [(max(b, 0), max(a, 0)) for b, a in self.pads]
         if self.mode == "constant":
             value = np.asarray(self.value).astype(x.dtype)
@@ -212,7 +217,7 @@ class Pad(OpKind):
             np.pad(x, grown, mode=mode)[
                 tuple(
                     slice(max(-b, 0), n + max(b, 0) + max(a, 0) - max(-a, 0))
-                    for n, (b, a) in zip(x.shape, self.pads)
+                    for n, (b, a) in zip(x.shape, self.pads, strict=True)
                 )
             ],
         )

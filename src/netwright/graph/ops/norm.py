@@ -73,7 +73,7 @@ def _standardise(
 def _affine(
     over: Loops, standard: Access, scale: Access, bias: Access | None, output: Access
 ) -> tuple[Einsum, ...]:
-    """standard * scale + bias; uses -9."""
+    """Standard * scale + bias; uses -9."""
     if bias is None:
         return (Einsum(over, (standard, scale), output),)
     dims = [name for name, _ in over]
@@ -117,7 +117,8 @@ class LayerNorm(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, scale = arrays[0], arrays[1]
-        assert x is not None and scale is not None
+        assert x is not None
+        assert scale is not None
         axes = tuple(range(-self.dims, 0))
         y = _standard(x, axes, self.epsilon) * scale
         bias = arrays[2] if len(arrays) > 2 else None
@@ -165,7 +166,8 @@ class RmsNorm(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, scale = arrays
-        assert x is not None and scale is not None
+        assert x is not None
+        assert scale is not None
         mean = np.mean(x * x, axis=-1, keepdims=True)
         return (x / np.sqrt(mean + self.epsilon) * scale,)
 

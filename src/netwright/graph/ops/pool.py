@@ -102,10 +102,16 @@ class Pool(OpKind):
         hang = [
             max(0, (o - 1) * s + (k - 1) * d + 1 - n - sum(p))
             for o, s, k, d, n, p in zip(
-                sizes, self.strides, self.kernel, self.dilations, x.shape[2:], self.pads
+                sizes,
+                self.strides,
+                self.kernel,
+                self.dilations,
+                x.shape[2:],
+                self.pads,
+                strict=True,
             )
         ]
-        reach = tuple((b, a + h) for (b, a), h in zip(self.pads, hang))
+        reach = tuple((b, a + h) for (b, a), h in zip(self.pads, hang, strict=True))
         window = (self.kernel, self.strides, self.dilations, sizes)
         if self.mode == "max":
             views = [v for _, v in taps(pad_spatial(x, reach, -np.inf), *window)]

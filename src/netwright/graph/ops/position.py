@@ -73,7 +73,8 @@ class Rope(OpKind):
         factors = arrays[1] if len(arrays) > 1 else None
         if factors is not None:
             frequency = frequency / factors
-        positions = number(self, self.start) + np.arange(x.shape[-3])
+        tokens: int = x.shape[-3]
+        positions = np.arange(tokens, dtype=np.float64) + number(self, self.start)
         angle = (positions[:, None] * frequency)[:, None, :]
         cosine, sine = np.cos(angle), np.sin(angle)
         if self.interleaved:
@@ -175,7 +176,8 @@ class CacheAppend(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         cache, new = arrays
-        assert cache is not None and new is not None
+        assert cache is not None
+        assert new is not None
         return (np.concatenate((cache[: number(self, self.start)], new), axis=0),)
 
 

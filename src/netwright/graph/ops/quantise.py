@@ -44,8 +44,9 @@ _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 @final
 @dataclass(frozen=True, slots=True)
 class FakeQuantise(OpKind):
-    """QONNX Quant: (clip(round(x / scale + zero_point)) - zero_point) * scale. Inputs: x, scale, zero_point.
+    """QONNX Quant: (clip(round(x / scale + zero_point)) - zero_point) * scale.
 
+    Inputs: x, scale, zero_point.
     Source: QONNX operator definitions (Pappalardo et al., arXiv 2206.07527).
     """
 
@@ -91,7 +92,9 @@ class FakeQuantise(OpKind):
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         x, scale, zero = arrays
-        assert x is not None and scale is not None and zero is not None
+        assert x is not None
+        assert scale is not None
+        assert zero is not None
         low, high = self.limits()
         codes = np.clip(_ROUNDINGS[self.rounding](x / scale + zero), low, high)
         return ((codes - zero) * scale,)

@@ -55,19 +55,22 @@ def _infer(
 def _operands(arrays: Sequence[Array | None], rows: int, hidden: int) -> list[Array]:
     """x, w, r, and bias and initial states with zeros for absent ones."""
     x, w, r = arrays[:3]
-    assert x is not None and w is not None and r is not None
+    assert x is not None
+    assert w is not None
+    assert r is not None
     number, batch = w.shape[0], x.shape[1]
     padded = (*arrays[3:], None, None, None)
     shapes = ((number, 2 * rows), (number, batch, hidden), (number, batch, hidden))
-    rest = [np.zeros(s) if a is None else a for a, s in zip(padded, shapes)]
+    rest = [np.zeros(s) if a is None else a for a, s in zip(padded, shapes, strict=False)]
     return [x, w, r, *rest]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Lstm(OpKind):
-    """X [S,B,I], W [D,4H,I], R [D,4H,H], B [D,8H] or None, h0 [D,B,H] or None, c0 or None (gates i o f c).
+    """The long short-term memory, gates i o f c.
 
+    Inputs: X [S,B,I], W [D,4H,I], R [D,4H,H], B [D,8H] or None, h0 [D,B,H] or None, c0 or None.
     Outputs: Y [S,D,B,H], Y_h [D,B,H], Y_c. `direction`: "forward", "reverse", "bidirectional".
     """
 

@@ -58,5 +58,5 @@ def taps(
 
 
 def pad_spatial(x: Array, pads: Pads, value: float) -> Array:
-    """x [N, C, *spatial] padded by a constant."""
+    """X [N, C, *spatial] padded by a constant."""
     return np.pad(x, ((0, 0), (0, 0), *pads), constant_values=value)
