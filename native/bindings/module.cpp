@@ -8,6 +8,7 @@ namespace netwright::bindings {
 void add_cpu(nb::module_&);
 void add_events(nb::module_&);
 void add_executable(nb::module_&);
+void add_float_pack(nb::module_&);
 void add_kernels(nb::module_&);
 void add_plan(nb::module_&);
 void add_probe(nb::module_&);
@@ -18,6 +19,7 @@ NB_MODULE(core, module) {
   netwright::bindings::add_cpu(module);
   netwright::bindings::add_events(module);
   netwright::bindings::add_executable(module);
+  netwright::bindings::add_float_pack(module);
   netwright::bindings::add_kernels(module);
   netwright::bindings::add_plan(module);
   netwright::bindings::add_probe(module);

@@ -1,0 +1,74 @@
+// Packing of float weights at plan time (kernels/float_pack.hpp).
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+
+#include "kernels/float_pack.hpp"
+
+namespace nb = nanobind;
+
+namespace netwright::bindings {
+namespace {
+
+using Weight2 = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;
+using Weight4 = nb::ndarray<const float, nb::ndim<4>, nb::device::cpu>;
+
+std::int64_t packed_bytes(std::int64_t outputs, std::int64_t inputs, std::int64_t taps, std::int64_t groups) {
+  constexpr std::int64_t most = std::int64_t{1} << 40;
+  if (outputs < 1 || inputs < 1 || taps < 1 || groups < 1) throw std::invalid_argument("sizes of a packed weight are at least 1");
+  if (outputs > most || inputs > most / (outputs + 8) || taps > most / (outputs + 8) / inputs || groups > most / (outputs + 8) / inputs / taps)
+    throw std::invalid_argument("a packed weight is too large");
+  return 4 * packed_floats(outputs, inputs, taps, groups);
+}
+
+nb::bytes pack(const float* weight, WeightStrides stride, std::int64_t outputs, std::int64_t inputs, std::int64_t taps, std::int64_t groups) {
+  const std::int64_t bytes = packed_bytes(outputs, inputs, taps, groups);
+  nb::object result = nb::steal(PyBytes_FromStringAndSize(nullptr, bytes));
+  if (!result.is_valid()) nb::raise_python_error();
+  pack_weight(reinterpret_cast<float*>(PyBytes_AS_STRING(result.ptr())), weight, stride, outputs, inputs, taps, groups);
+  return nb::borrow<nb::bytes>(result);
+}
+
+nb::bytes pack_gemm(const Weight2& weight) {
+  const auto n = std::int64_t(weight.shape(0)), k = std::int64_t(weight.shape(1));
+  return pack(weight.data(), {0, weight.stride(0), weight.stride(1), 0}, n, k, 1, 1);
+}
+
+// [O, C / groups, kh, kw]; taps are contiguous in kh * kw only when the strides say so.
+nb::bytes pack_conv(const Weight4& weight, std::int64_t groups) {
+  const auto outputs = std::int64_t(weight.shape(0)), inputs = std::int64_t(weight.shape(1));
+  const auto rows = std::int64_t(weight.shape(2)), columns = std::int64_t(weight.shape(3));
+  if (groups < 1 || outputs % groups) throw std::invalid_argument("groups do not divide the outputs");
+  if (rows > 1 && weight.stride(2) != columns * weight.stride(3)) throw std::invalid_argument("kernel rows are not adjacent");
+  const std::int64_t tap = columns > 1 ? weight.stride(3) : weight.stride(2);
+  return pack(weight.data(), {outputs / groups * weight.stride(0), weight.stride(0), weight.stride(1), tap}, outputs / groups, inputs,
+              rows * columns, groups);
+}
+
+// [C, O / groups, kh, kw], as ONNX ships a transposed convolution.
+nb::bytes pack_conv_transpose(const Weight4& weight, std::int64_t groups) {
+  const auto channels = std::int64_t(weight.shape(0)), outputs = std::int64_t(weight.shape(1));
+  const auto rows = std::int64_t(weight.shape(2)), columns = std::int64_t(weight.shape(3));
+  if (groups < 1 || channels % groups) throw std::invalid_argument("groups do not divide the channels");
+  if (rows > 1 && weight.stride(2) != columns * weight.stride(3)) throw std::invalid_argument("kernel rows are not adjacent");
+  const std::int64_t tap = columns > 1 ? weight.stride(3) : weight.stride(2);
+  return pack(weight.data(), {channels / groups * weight.stride(0), weight.stride(1), weight.stride(0), tap}, outputs, channels / groups,
+              rows * columns, groups);
+}
+
+}  // namespace
+
+void add_float_pack(nb::module_& module) {
+  using namespace nb::literals;
+  module.def("pack_gemm", &pack_gemm, "weight"_a, "The bytes that gemm_packed reads, from fp32 [N, K] of any strides.");
+  module.def("pack_conv", &pack_conv, "weight"_a, "groups"_a = 1, "The bytes that conv_packed reads, from fp32 [O, C/groups, kh, kw].");
+  module.def("pack_conv_transpose", &pack_conv_transpose, "weight"_a, "groups"_a = 1,
+             "The bytes that conv_transpose reads, from fp32 [C, O/groups, kh, kw].");
+  module.def("packed_bytes", &packed_bytes, "outputs"_a, "inputs"_a, "taps"_a = 1, "groups"_a = 1,
+             "Size of a packed weight; outputs and inputs count one group's.");
+}
+
+}  // namespace netwright::bindings
