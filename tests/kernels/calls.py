@@ -23,14 +23,16 @@ FORMATS = {
     "int64": 8,
     "bool": 9,
 }
-FUNCTIONS = (
-    "identity relu clip leaky_relu elu selu sigmoid hard_sigmoid hard_swish silu gelu gelu_tanh tanh exp log sqrt rsqrt "
-    "reciprocal abs neg floor ceil round erf sin cos softplus mish square sign not isnan scale"
-).split()
+FUNCTIONS = [
+    "identity", "relu", "clip", "leaky_relu", "elu", "selu", "sigmoid", "hard_sigmoid",
+    "hard_swish", "silu", "gelu", "gelu_tanh", "tanh", "exp", "log", "sqrt", "rsqrt",
+    "reciprocal", "abs", "neg", "floor", "ceil", "round", "erf", "sin", "cos", "softplus",
+    "mish", "square", "sign", "not", "isnan", "scale",
+]  # fmt: skip
 
 
 def operand(array: Array | bytes | None, format_code: int | None = None) -> Any:
-    """What `core.call` takes: a view keeps its strides, packed bytes become one dim, None stays absent."""
+    """What `core.call` takes: a view keeps its strides, packed bytes become one dim."""
     if array is None:
         return None
     if isinstance(array, bytes):
@@ -63,14 +65,16 @@ def run_all(
     parameters: Sequence[int | float],
     parts: int = 3,
 ) -> list[list[Array]]:
-    """[scalar outputs, avx2 outputs]; the call cut into parts must give the same bits as the whole."""
+    """[scalar outputs, avx2 outputs]; a call cut into parts must give the same bits."""
     results: list[list[Array]] = []
     for avx2 in (False, True):
         whole, cut = make_outputs(), make_outputs()
         operands = [operand(each) for each in inputs]
         core.call(name, [operand(each) for each in whole] + operands, list(parameters), 0, 1, avx2)
         for part in range(parts):
-            core.call(name, [operand(o) for o in cut] + operands, list(parameters), part, parts, avx2)
+            core.call(
+                name, [operand(o) for o in cut] + operands, list(parameters), part, parts, avx2
+            )
         for one, other in zip(whole, cut, strict=True):
             np.testing.assert_array_equal(one, other)
         results.append(whole)

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from netwright.native import core
 
 size = st.integers(1, 3)
-window_parameters = st.tuples(size, size, size, size, st.integers(0, 2), st.integers(0, 2), st.integers(1, 2), st.integers(1, 2))
+window_parameters = st.tuples(
+    size,
+    size,
+    size,
+    size,
+    st.integers(0, 2),
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.integers(1, 2),
+)
 
 
 def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -23,7 +32,9 @@ def float64(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array).astype(np.float64))
 
 
-def convolved(x: np.ndarray, weight: np.ndarray, window: tuple[int, ...], groups: int, bottom: int, right: int) -> torch.Tensor:
+def convolved(
+    x: np.ndarray, weight: np.ndarray, window: tuple[int, ...], groups: int, bottom: int, right: int
+) -> torch.Tensor:
     _, _, sh, sw, top, left, dh, dw = window
     padded = torch.nn.functional.pad(float64(x), (left, right, top, bottom))
     return torch.nn.functional.conv2d(padded, float64(weight), None, (sh, sw), 0, (dh, dw), groups)
@@ -46,13 +57,23 @@ def out_extent(extent: int, kernel: int, stride: int, pads: int, dilation: int) 
     seed=st.integers(0, 99),
 )
 def test_conv_packed(
-    window: tuple[int, ...], bottom: int, extents: tuple[int, int, int], groups: int, channels: int, outputs: int,
-    fused: bool, slice_of: int, seed: int,
-) -> None:  # fmt: skip
+    window: tuple[int, ...],
+    bottom: int,
+    extents: tuple[int, int, int],
+    groups: int,
+    channels: int,
+    outputs: int,
+    fused: bool,
+    slice_of: int,
+    seed: int,
+) -> None:
     rng = np.random.default_rng(seed)
     kh, kw, sh, sw, top, left, dh, dw = window
     batch, height, width = extents
-    out_height, out_width = out_extent(height, kh, sh, top + bottom, dh), out_extent(width, kw, sw, left + bottom, dw)
+    out_height, out_width = (
+        out_extent(height, kh, sh, top + bottom, dh),
+        out_extent(width, kw, sw, left + bottom, dw),
+    )
     if out_height < 1 or out_width < 1:
         return
     x = channels_last(random(rng, batch, channels * groups + slice_of, height, width))[:, slice_of:]
@@ -65,7 +86,11 @@ def test_conv_packed(
         exact = torch.relu(exact + float64(bias)[:, None, None] + float64(residual))
     outs = run_all(
         "conv_packed",
-        lambda: [empty_channels_last((*exact.shape[:1], exact.shape[1] + slice_of, *exact.shape[2:]))[:, slice_of:]],
+        lambda: [
+            empty_channels_last((*exact.shape[:1], exact.shape[1] + slice_of, *exact.shape[2:]))[
+                :, slice_of:
+            ]
+        ],
         [x, core.pack_conv(weight, groups), bias, residual],
         [*window, groups, *function("relu" if fused else "identity")],
     )
@@ -86,7 +111,13 @@ def test_conv_packed(
     seed=st.integers(0, 99),
 )
 def test_conv_depthwise(
-    window: tuple[int, ...], big: bool, dilated: bool, extents: tuple[int, int, int], channels: int, name: str, seed: int
+    window: tuple[int, ...],
+    big: bool,
+    dilated: bool,
+    extents: tuple[int, int, int],
+    channels: int,
+    name: str,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     kernel = 5 if big else 3
@@ -94,18 +125,41 @@ def test_conv_depthwise(
     window = (kernel, kernel, sh, sw, top, left, dh, dw if dilated else 1)
     batch, height, width = extents
     right = 2
-    out_shape = (batch, channels, out_extent(height, kernel, sh, top + right, dh), out_extent(width, kernel, sw, left + right, window[7]))
+    out_shape = (
+        batch,
+        channels,
+        out_extent(height, kernel, sh, top + right, dh),
+        out_extent(width, kernel, sw, left + right, window[7]),
+    )
     if min(out_shape) < 1:
         return
-    x, weight = channels_last(random(rng, batch, channels, height, width)), random(rng, channels, 1, kernel, kernel)
+    x, weight = (
+        channels_last(random(rng, batch, channels, height, width)),
+        random(rng, channels, 1, kernel, kernel),
+    )
     bias, residual = random(rng, channels), channels_last(random(rng, *out_shape))
-    exact = convolved(x, weight, window, channels, right, right) + float64(bias)[:, None, None] + float64(residual)
-    exact = {"identity": lambda v: v, "relu": torch.relu, "hard_swish": torch.nn.functional.hardswish}[name](exact)
+    exact = (
+        convolved(x, weight, window, channels, right, right)
+        + float64(bias)[:, None, None]
+        + float64(residual)
+    )
+    exact = {
+        "identity": lambda v: v,
+        "relu": torch.relu,
+        "hard_swish": torch.nn.functional.hardswish,
+    }[name](exact)
     magnitude = convolved(np.abs(x), np.abs(weight), window, channels, right, right).numpy()
     taps = np.ascontiguousarray(weight.reshape(channels, kernel * kernel).T)
-    outs = run_all("conv_depthwise", lambda: [empty_channels_last(out_shape)], [x, taps, bias, residual], [*window, *function(name)])
+    outs = run_all(
+        "conv_depthwise",
+        lambda: [empty_channels_last(out_shape)],
+        [x, taps, bias, residual],
+        [*window, *function(name)],
+    )
     for (out,) in outs:
-        assert (np.abs(out - exact.numpy()) <= (kernel * kernel + 6) * 2.0**-22 * (magnitude + 4)).all()
+        assert (
+            np.abs(out - exact.numpy()) <= (kernel * kernel + 6) * 2.0**-22 * (magnitude + 4)
+        ).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -119,7 +173,13 @@ def test_conv_depthwise(
     seed=st.integers(0, 99),
 )
 def test_conv_transpose(
-    window: tuple[int, ...], extents: tuple[int, int, int], groups: int, channels: int, outputs: int, extra: int, seed: int
+    window: tuple[int, ...],
+    extents: tuple[int, int, int],
+    groups: int,
+    channels: int,
+    outputs: int,
+    extra: int,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     kh, kw, sh, sw, top, left, dh, dw = window
@@ -133,7 +193,14 @@ def test_conv_transpose(
 
     def exact(values: np.ndarray, weights: np.ndarray) -> torch.Tensor:
         return torch.nn.functional.conv_transpose2d(
-            float64(values), float64(weights), float64(bias), (sh, sw), (top, left), extra, groups, (dh, dw)
+            float64(values),
+            float64(weights),
+            float64(bias),
+            (sh, sw),
+            (top, left),
+            extra,
+            groups,
+            (dh, dw),
         )
 
     outs = run_all(
@@ -157,7 +224,12 @@ def test_conv_transpose(
     seed=st.integers(0, 99),
 )
 def test_pool(
-    window: tuple[int, ...], extents: tuple[int, int, int], channels: int, average: bool, count_pads: bool, seed: int
+    window: tuple[int, ...],
+    extents: tuple[int, int, int],
+    channels: int,
+    average: bool,
+    count_pads: bool,
+    seed: int,
 ) -> None:
     kh, kw, sh, sw, top, left, dh, dw = window
     top, left = min(top, kh // 2), min(left, kw // 2)
@@ -167,9 +239,13 @@ def test_pool(
     if dh * (kh - 1) >= extents[1] or dw * (kw - 1) >= extents[2]:
         return
     if average:
-        exact = torch.nn.functional.avg_pool2d(float64(x), (kh, kw), (sh, sw), (top, left), False, count_pads)
+        exact = torch.nn.functional.avg_pool2d(
+            float64(x), (kh, kw), (sh, sw), (top, left), False, count_pads
+        )
     else:
-        exact = torch.nn.functional.max_pool2d(float64(x), (kh, kw), (sh, sw), (top, left), (dh, dw))
+        exact = torch.nn.functional.max_pool2d(
+            float64(x), (kh, kw), (sh, sw), (top, left), (dh, dw)
+        )
     outs = run_all(
         "pool",
         lambda: [empty_channels_last(exact.shape)],
@@ -196,8 +272,18 @@ def test_a_wide_one_dimensional_kernel_over_one_channel() -> None:
 
 @pytest.mark.parametrize(
     ("index", "value", "message"),
-    [(0, 0, "kernel"), (2, 0, "stride"), (4, -1, "pad"), (6, 0, "dilation"), (8, 3, "groups"), (8, 0, "groups"), (0, 300000, "taps"), (9, 40, "function"), (1, 4, "too short")],
-)  # fmt: skip
+    [
+        (0, 0, "kernel"),
+        (2, 0, "stride"),
+        (4, -1, "pad"),
+        (6, 0, "dilation"),
+        (8, 3, "groups"),
+        (8, 0, "groups"),
+        (0, 300000, "taps"),
+        (9, 40, "function"),
+        (1, 4, "too short"),
+    ],
+)
 @pytest.mark.parametrize("name", ["conv_packed", "conv_transpose"])
 def test_refuses(name: str, index: int, value: int, message: str) -> None:
     parameters: list[int | float] = [3, 3, 1, 1, 1, 1, 1, 1, 1, *function("identity")]
@@ -212,4 +298,8 @@ def test_refuses_channels_first() -> None:
     x, out = np.zeros((1, 4, 5, 5), np.float32), empty_channels_last((1, 8, 5, 5))
     packed = core.pack_conv(np.zeros((8, 4, 1, 1), np.float32))
     with pytest.raises(ValueError, match="channels-last"):
-        core.call("conv_packed", [operand(out), operand(x), operand(packed)], [1, 1, 1, 1, 0, 0, 1, 1, 1, *function("identity")])
+        core.call(
+            "conv_packed",
+            [operand(out), operand(x), operand(packed)],
+            [1, 1, 1, 1, 0, 0, 1, 1, 1, *function("identity")],
+        )

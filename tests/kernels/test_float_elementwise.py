@@ -1,4 +1,4 @@
-"""unary, binary, where, copy and fill against numpy in float64 (torch where numpy lacks the function)."""
+"""unary, binary, where, copy and fill against numpy or torch in float64."""
 
 from __future__ import annotations
 
@@ -13,7 +13,24 @@ from hypothesis import strategies as st
 
 from netwright.native import core
 
-OPERATORS = "add sub mul div pow max min mod equal less less_equal greater greater_equal and or xor".split()
+OPERATORS = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "pow",
+    "max",
+    "min",
+    "mod",
+    "equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "and",
+    "or",
+    "xor",
+]
 
 
 def through_torch(apply: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Array], Array]:
@@ -30,11 +47,21 @@ UNARY: dict[str, tuple[Callable[[Array], Array], tuple[float, float], float, flo
     "elu": (lambda x: np.where(x < 0, np.float32(0.3) * np.expm1(x), x), (-99, 9), 0, 1e-7),
     "selu": (through_torch(functional.selu), (-99, 9), 2e-7, 4e-7),
     "sigmoid": (through_torch(torch.sigmoid), (-80, 80), 5e-7, 1e-38),
-    "hard_sigmoid": (lambda x: np.clip(np.float32(0.3) * x + np.float32(0.6), 0, 1), (-9, 9), 0, 2e-7),
+    "hard_sigmoid": (
+        lambda x: np.clip(np.float32(0.3) * x + np.float32(0.6), 0, 1),
+        (-9, 9),
+        0,
+        2e-7,
+    ),
     "hard_swish": (through_torch(functional.hardswish), (-9, 9), 0, 1e-6),
     "silu": (through_torch(functional.silu), (-80, 80), 5e-7, 1e-37),
     "gelu": (through_torch(functional.gelu), (-9, 9), 4e-7, 1e-6),
-    "gelu_tanh": (through_torch(lambda x: functional.gelu(x, approximate="tanh")), (-9, 9), 5e-7, 1e-6),
+    "gelu_tanh": (
+        through_torch(lambda x: functional.gelu(x, approximate="tanh")),
+        (-9, 9),
+        5e-7,
+        1e-6,
+    ),
     "tanh": (np.tanh, (-20, 20), 3e-7, 0),
     "exp": (np.exp, (-86, 88.7), 2.5e-7, 0),
     "log": (np.log, (1e-38, 1e6), 2.5e-7, 1e-7),
@@ -64,17 +91,26 @@ def test_unary_on_a_grid(name: str) -> None:
     if name in ("relu", "round"):
         x = np.round(x * 2) / 2  # ties
     expected = exact(x.astype(np.float64))
-    for (out,) in run_all("unary", lambda: [np.full_like(x, np.nan)], [x], function(name, 0.3, 0.6)):
+    for (out,) in run_all(
+        "unary", lambda: [np.full_like(x, np.nan)], [x], function(name, 0.3, 0.6)
+    ):
         assert (np.abs(out - expected) <= relative * np.abs(expected) + absolute).all()
 
 
-@pytest.mark.parametrize("name", ["identity", "relu", "sigmoid", "tanh", "exp", "log", "gelu", "abs", "clip"])
+@pytest.mark.parametrize(
+    "name", ["identity", "relu", "sigmoid", "tanh", "exp", "log", "gelu", "abs", "clip"]
+)
 def test_unary_at_the_edges(name: str) -> None:
-    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 3e38, -3e38, 89.0, -104.0, -88.0], np.float32)
+    x = np.array(
+        [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 3e38, -3e38, 89.0, -104.0, -88.0], np.float32
+    )
     with np.errstate(all="ignore"):
         expected = UNARY[name][0](x.astype(np.float64)).astype(np.float32)
     if name == "gelu":
-        x, expected = x[[0, 1, 3, 4]], expected[[0, 1, 3, 4]]  # -inf * 0 is NaN in every float form of it
+        x, expected = (
+            x[[0, 1, 3, 4]],
+            expected[[0, 1, 3, 4]],
+        )  # -inf * 0 is NaN in every float form of it
     for (out,) in run_all("unary", lambda: [np.full_like(x, 7)], [x], function(name, 0.3, 0.6)):
         np.testing.assert_allclose(out, expected, rtol=5e-7, atol=1e-37)
 
@@ -98,7 +134,12 @@ shapes = st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple)
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), shape=shapes, name=st.sampled_from(OPERATORS), kind=st.sampled_from(["float32", "int32", "int64", "bool"]))
+@given(
+    data=st.data(),
+    shape=shapes,
+    name=st.sampled_from(OPERATORS),
+    kind=st.sampled_from(["float32", "int32", "int64", "bool"]),
+)
 def test_binary(data: st.DataObject, shape: tuple[int, ...], name: str, kind: str) -> None:
     logical = name in ("and", "or", "xor")
     kind = "bool" if logical else "int32" if kind == "bool" and name != "equal" else kind
@@ -115,12 +156,28 @@ def test_binary(data: st.DataObject, shape: tuple[int, ...], name: str, kind: st
         expected = {
             "div": lambda p, q: p / q if kind == "float32" else np.trunc(p / q).astype(kind),
             "mod": np.fmod if kind == "float32" else np.mod,
-            "max": np.maximum, "min": np.minimum, "add": np.add, "sub": np.subtract, "mul": np.multiply, "pow": np.power,
-            "and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor, "equal": np.equal, "less": np.less,
-            "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal,
-        }[name](*wide)  # fmt: skip
+            "max": np.maximum,
+            "min": np.minimum,
+            "add": np.add,
+            "sub": np.subtract,
+            "mul": np.multiply,
+            "pow": np.power,
+            "and": np.logical_and,
+            "or": np.logical_or,
+            "xor": np.logical_xor,
+            "equal": np.equal,
+            "less": np.less,
+            "less_equal": np.less_equal,
+            "greater": np.greater,
+            "greater_equal": np.greater_equal,
+        }[name](*wide)
     result = "bool" if OPERATORS.index(name) >= 8 else kind
-    outs = run_all("binary", lambda: [np.zeros(shape, result)], [a, b], [OPERATORS.index(name), *function("identity")])
+    outs = run_all(
+        "binary",
+        lambda: [np.zeros(shape, result)],
+        [a, b],
+        [OPERATORS.index(name), *function("identity")],
+    )
     for (out,) in outs:
         if result == "float32":
             np.testing.assert_allclose(out, expected, rtol=2e-7, atol=1e-37)
@@ -145,7 +202,12 @@ def test_whole_numbers_never_trap() -> None:
     a = np.array([np.iinfo(np.int64).min, 5, 2**62], np.int64)
     b = np.array([-1, 0, 4], np.int64)
     for name, expected in (("div", [a[0], 0, 2**60]), ("mod", [0, 0, 0]), ("mul", [a[0], 0, 0])):
-        for (out,) in run_all("binary", lambda: [np.zeros(3, np.int64)], [a, b], [OPERATORS.index(name), *function("identity")]):
+        for (out,) in run_all(
+            "binary",
+            lambda: [np.zeros(3, np.int64)],
+            [a, b],
+            [OPERATORS.index(name), *function("identity")],
+        ):
             np.testing.assert_array_equal(out, expected)
 
 
@@ -154,7 +216,10 @@ def test_whole_numbers_never_trap() -> None:
 def test_where(data: st.DataObject, shape: tuple[int, ...], kind: str) -> None:
     values = np.arange(9**4 * 2)
     condition = views(data, shape, values % 3 == 0)
-    a, b = views(data, shape, (values % 7).astype(kind)), views(data, shape, (values % 5).astype(kind))
+    a, b = (
+        views(data, shape, (values % 7).astype(kind)),
+        views(data, shape, (values % 5).astype(kind)),
+    )
     for (out,) in run_all("where", lambda: [np.zeros(shape, kind)], [condition, a, b], []):
         np.testing.assert_array_equal(out, np.where(condition, a, b))
 
@@ -182,8 +247,19 @@ def test_copy(data: st.DataObject, shape: tuple[int, ...], source: str, target: 
 
 def test_half_and_bfloat_round_to_nearest_even() -> None:
     halves = np.arange(65536, dtype=np.uint16).view(np.float16)
-    between = np.concatenate([halves[:31743].astype(np.float32), np.random.default_rng(0).uniform(-7e4, 7e4, 9999).astype(np.float32)])
-    between = np.concatenate([between, between[:31742] + np.diff(between[:31743]) / 2, np.float32([np.inf, -np.inf, np.nan, 65519, 65520])])
+    between = np.concatenate(
+        [
+            halves[:31743].astype(np.float32),
+            np.random.default_rng(0).uniform(-7e4, 7e4, 9999).astype(np.float32),
+        ]
+    )
+    between = np.concatenate(
+        [
+            between,
+            between[:31742] + np.diff(between[:31743]) / 2,
+            np.float32([np.inf, -np.inf, np.nan, 65519, 65520]),
+        ]
+    )
     with np.errstate(over="ignore"):
         expected = between.astype(np.float16)
     for (out,) in run_all("copy", lambda: [np.zeros(between.shape, np.float16)], [between], []):
@@ -192,7 +268,9 @@ def test_half_and_bfloat_round_to_nearest_even() -> None:
         np.testing.assert_array_equal(out, halves.astype(np.float32))
     bfloat = np.zeros(between.shape, np.uint16)
     core.call("copy", [operand(bfloat, 2), operand(between)], [])
-    expected = torch.from_numpy(between).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
+    expected = (
+        torch.from_numpy(between).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
+    )
     finite = ~np.isnan(between)
     np.testing.assert_array_equal(bfloat[finite], expected[finite])
 

@@ -36,7 +36,14 @@ def test_a_transposed_weight_packs_as_its_copy_does() -> None:
     seed=st.integers(0, 99),
 )
 def test_equals_float64(
-    rows: int, inputs: int, outputs: int, has_bias: bool, has_residual: bool, name: str, pitch: int, seed: int
+    rows: int,
+    inputs: int,
+    outputs: int,
+    has_bias: bool,
+    has_residual: bool,
+    name: str,
+    pitch: int,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, inputs + pitch)).astype(np.float32)[:, :inputs]
@@ -49,10 +56,12 @@ def test_equals_float64(
         "identity": lambda v: v,
         "relu": lambda v: np.maximum(v, 0),
         "clip": lambda v: np.clip(v, -0.5, 0.75),
-        "gelu": lambda v: v * 0.5 * (1 + np.vectorize(__import__("math").erf, otypes=[float])(v / 2**0.5)),
+        "gelu": lambda v: (
+            v * 0.5 * (1 + np.vectorize(__import__("math").erf, otypes=[float])(v / 2**0.5))
+        ),
         "hard_swish": lambda v: v * np.clip(v / 6 + 0.5, 0, 1),
     }[name](exact)
-    # Each of k products and sums rounds once: |error| <= k * 2^-24 * sum |x w|, and f is 1.2-Lipschitz here.
+    # k products and sums round: |error| <= k 2^-24 sum |x w|; f is 1.2-Lipschitz here.
     bound = (inputs + 4) * 2.0**-23 * (np.abs(x).astype(np.float64) @ np.abs(weight).T + 4) + 1e-6
     outs = run_all(
         "gemm_packed",
@@ -66,13 +75,20 @@ def test_equals_float64(
 
 def test_out_may_be_the_residual_and_rows_do_not_depend_on_their_number() -> None:
     rng = np.random.default_rng(1)
-    x, weight = rng.standard_normal((9, 700)).astype(np.float32), rng.standard_normal((40, 700)).astype(np.float32)
+    x, weight = (
+        rng.standard_normal((9, 700)).astype(np.float32),
+        rng.standard_normal((40, 700)).astype(np.float32),
+    )
     residual, packed = rng.standard_normal((9, 40)).astype(np.float32), core.pack_gemm(weight)
     parameters = [700, 40, *function("identity")]
     alone = np.empty((9, 40), np.float32)
-    core.call("gemm_packed", [operand(each) for each in (alone, x, packed, None, residual)], parameters)
+    core.call(
+        "gemm_packed", [operand(each) for each in (alone, x, packed, None, residual)], parameters
+    )
     inplace = residual.copy()
-    core.call("gemm_packed", [operand(each) for each in (inplace, x, packed, None, inplace)], parameters)
+    core.call(
+        "gemm_packed", [operand(each) for each in (inplace, x, packed, None, inplace)], parameters
+    )
     np.testing.assert_array_equal(alone, inplace)
 
 
@@ -93,10 +109,25 @@ def test_out_may_be_the_residual_and_rows_do_not_depend_on_their_number() -> Non
 )
 def test_refuses(change: dict[str, object], message: str) -> None:
     base: dict[str, object] = {
-        "inputs": 4, "outputs": 8, "code": 0, "bias": None, "residual": None,
-        "x": np.zeros((2, 4), np.float32), "weight": core.pack_gemm(np.zeros((8, 4), np.float32)),
-    }  # fmt: skip
+        "inputs": 4,
+        "outputs": 8,
+        "code": 0,
+        "bias": None,
+        "residual": None,
+        "x": np.zeros((2, 4), np.float32),
+        "weight": core.pack_gemm(np.zeros((8, 4), np.float32)),
+    }
     case = base | change
-    operands = [np.zeros((2, 8), np.float32), case["x"], case["weight"], case["bias"], case["residual"]]
+    operands = [
+        np.zeros((2, 8), np.float32),
+        case["x"],
+        case["weight"],
+        case["bias"],
+        case["residual"],
+    ]
     with pytest.raises(ValueError, match=message):
-        core.call("gemm_packed", [operand(o) for o in operands], [case["inputs"], case["outputs"], case["code"], 0.0, 0.0])  # type: ignore[arg-type]
+        core.call(
+            "gemm_packed",
+            [operand(o) for o in operands],
+            [case["inputs"], case["outputs"], case["code"], 0.0, 0.0],
+        )  # type: ignore[arg-type]
