@@ -11,7 +11,7 @@ from netwright.graph.tensor import ArrayData, FileData
 
 
 def tensor_array(tensor: OnnxTensor) -> Array:
-    """values [dims], in the element type's own numpy type (bfloat16 as float32); not to be written.
+    """The values [dims] in the element type's own numpy type (bfloat16 as float32), read-only.
 
     Raises:
         UnsupportedError: the element type is not one that we compute with.

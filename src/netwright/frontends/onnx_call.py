@@ -38,9 +38,7 @@ class Call:
         where = f"node {self.label!r} ({self.node.operator}, opset {self.opset})"
         return UnsupportedError(f"{where}: {problem}; {remedy}")
 
-    def add(
-        self, kind: OpKind, *inputs: Value | None, element: ElementType | None = None
-    ) -> Value:
+    def add(self, kind: OpKind, *inputs: Value | None, element: ElementType | None = None) -> Value:
         """The one output of an operator on these values."""
         return self.emit.add(self.label, kind, inputs, element)[0]
 

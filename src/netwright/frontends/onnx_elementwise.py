@@ -101,7 +101,6 @@ def _mod(call: Call) -> Sequence[Value]:
     return (call.add(Binary("mod"), a, b),)
 
 
-
 def _many(operator: str) -> Reader:
     """A binary operator over any number of inputs."""
 
@@ -149,11 +148,14 @@ def _cast_like(call: Call) -> Sequence[Value]:
 
 
 def cast(call: Call, x: Value, code: int) -> Value:
-    """x as this element type; between two float types the network computes in fp32 all along."""
+    """The value as this element type; floats of any type are computed in fp32 all along."""
     element = ELEMENT_TYPES[code]
     if element is x.element:
         return x
-    if not isinstance(x, Constant) and element_class(element) == element_class(x.element) == "float":
+    if (
+        not isinstance(x, Constant)
+        and element_class(element) == element_class(x.element) == "float"
+    ):
         return x
     return call.add(Cast(element_class(element)), x, element=element)
 

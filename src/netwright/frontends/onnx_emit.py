@@ -27,6 +27,7 @@ from netwright.frontends.onnx_value import (
 from netwright.graph.format import Format, format_of
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op, OpKind, TensorType
+from netwright.graph.ops.elementwise import FakeQuantise
 from netwright.graph.ops.movement import Concat, Expand, Reshape, Slice, Tile, Transpose
 from netwright.graph.tensor import ArrayData, Data, Dim, Role, Tensor, TensorId
 
@@ -53,6 +54,8 @@ class Emitter:
         self._names: set[str] = set()
         self._elements_left = _FOLD_ELEMENTS
         self._operations_left = _FOLD_OPERATIONS
+        # What an integer tensor was quantised from: value, scale, zero point.
+        self.quantised: dict[TensorId, tuple[Value, Value, Value | None]] = {}
 
     def input(self, name: str, element: ElementType, shape: tuple[int, ...]) -> Computed:
         """A value that the caller gives; floats are given as fp32 whatever the file says."""
@@ -74,9 +77,9 @@ class Emitter:
         except GraphError as error:
             raise GraphError(f"node {name!r}: {error}") from error
         elements = [_element(t, inputs, element) for t in outputs]
-        if not any(isinstance(v, Computed) for v in inputs) and self._may_fold(
-            kind, types, outputs
-        ):
+        known = not any(isinstance(v, Computed) for v in inputs)
+        # A quantiser of a weight stays: it tells how many bits the weight has.
+        if known and not isinstance(kind, FakeQuantise) and self._may_fold(kind, types, outputs):
             return _evaluate(name, kind, inputs, elements)
         return self._append(name, kind, inputs, outputs, elements)
 
@@ -186,8 +189,7 @@ class Emitter:
     ) -> bool:
         elements = sum(_count(t.shape) for t in outputs)
         operations = sum(
-            math.prod(_count((size,)) for _, size in e.loops)
-            for e in kind.einsums(types, outputs)
+            math.prod(_count((size,)) for _, size in e.loops) for e in kind.einsums(types, outputs)
         )
         if elements > self._elements_left or operations > self._operations_left:
             return False
@@ -218,9 +220,7 @@ def _evaluate(
 ) -> tuple[Constant, ...]:
     """The outputs by the kind's reference: integers exact, floats rounded to their own type."""
     exact = isinstance(kind, _MOVEMENT)
-    arrays = [
-        v.values if exact else _widened(v.values) for v in inputs if isinstance(v, Constant)
-    ]
+    arrays = [v.values if exact else _widened(v.values) for v in inputs if isinstance(v, Constant)]
     filled = iter(arrays)
     operands = [None if v is None else next(filled) for v in inputs]
     with np.errstate(all="ignore"):

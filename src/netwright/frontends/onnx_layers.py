@@ -25,7 +25,7 @@ def _matmul(call: Call) -> Sequence[Value]:
 
 
 def _gemm(call: Call) -> Sequence[Value]:
-    """alpha a b + beta c; with a constant b this is Linear."""
+    """Computes alpha a b + beta c; with a constant b this is Linear."""
     a, b, c = call.value(0), call.value(1), call.optional(2)
     if call.integer("transA", 0):
         a = call.add(Transpose((1, 0)), a)
@@ -118,7 +118,7 @@ def _lp_norm(call: Call) -> Sequence[Value]:
 
 
 def _local_response_norm(call: Call) -> Sequence[Value]:
-    """x / (bias + alpha * mean over a window of channels of x^2) ^ beta."""
+    """Computes x / (bias + alpha * mean over a window of channels of x^2) ^ beta."""
     x, size = call.value(0), call.integer("size", 1)
     rows = (x.shape[0], 1, x.shape[1], math.prod(x.shape[2:]))
     square = reshape(call, call.add(Unary(Function("square")), x), rows)
@@ -132,7 +132,7 @@ def _local_response_norm(call: Call) -> Sequence[Value]:
 
 
 def _recurrent(call: Call, activations: tuple[str, ...]) -> tuple[int, str, bool]:
-    """hidden size, direction and whether the batch comes first; refuses what kinds lack."""
+    """The hidden size, direction and whether the batch comes first; refuses what kinds lack."""
     direction = call.text("direction", "forward")
     given = tuple(a.lower() for a in call.texts("activations"))
     standard = activations * (2 if direction == "bidirectional" else 1)

@@ -14,7 +14,7 @@ from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Ti
 
 
 def reshape(call: Call, x: Value, shape: tuple[int, ...]) -> Value:
-    """x in another shape; a constant keeps its bytes in the file."""
+    """The value in another shape; a constant keeps its bytes in the file."""
     if shape == x.shape:
         return x
     if isinstance(x, Constant) and math.prod(shape) == x.values.size:

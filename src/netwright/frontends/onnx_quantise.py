@@ -13,7 +13,7 @@ from netwright.frontends.onnx_call import Call, Reader
 from netwright.frontends.onnx_elementwise import cast
 from netwright.frontends.onnx_movement import reshape
 from netwright.frontends.onnx_types import ELEMENT_TYPES, ElementType
-from netwright.frontends.onnx_value import FLOAT, Constant, Value
+from netwright.frontends.onnx_value import FLOAT, Computed, Constant, Value
 from netwright.graph.ops.elementwise import Binary, Cast, FakeQuantise, Unary, Where
 from netwright.graph.ops.function import Function
 
@@ -35,7 +35,7 @@ def _quant(call: Call) -> Sequence[Value]:
 
 
 def _bipolar_quant(call: Call) -> Sequence[Value]:
-    """scale where x >= 0, else -scale."""
+    """The scale where x >= 0, else -scale."""
     x, scale = call.value(0), call.value(1)
     positive = call.add(Binary("greater_equal"), x, call.floats(0.0))
     return (call.add(Where(), positive, scale, call.add(Unary(Function("neg")), scale)),)
@@ -69,19 +69,38 @@ def _quantize_linear(call: Call) -> Sequence[Value]:
         y = call.add(Binary("add"), y, cast(call, _along(call, zero, len(x.shape)), _FLOAT_CODE))
     low, high = _bounds(element)
     y = call.add(Unary(Function("clip", float(low), float(high))), y)
-    return (call.add(Cast("int"), y, element=element),)
+    quantised = call.add(Cast("int"), y, element=element)
+    if isinstance(quantised, Computed):
+        call.emit.quantised[quantised.tensor] = (x, call.value(1), zero)
+    return (quantised,)
 
 
 def _dequantize_linear(call: Call) -> Sequence[Value]:
     """(x - zero point) * scale."""
-    x, scale = call.value(0), call.value(1)
-    zero = call.optional(2)
+    x, scale, zero = call.value(0), call.value(1), call.optional(2)
+    original = call.emit.quantised.get(x.tensor) if isinstance(x, Computed) else None
+    if original is not None and _same(original[1], scale) and _same(original[2], zero):
+        return (_fake(call, original[0]),)
     y = call.add(Cast("float"), x, element=FLOAT)
     if zero is not None and not _is_zero(zero):
-        y = call.add(
-            Binary("sub"), y, cast(call, _along(call, zero, len(x.shape)), _FLOAT_CODE)
-        )
+        y = call.add(Binary("sub"), y, cast(call, _along(call, zero, len(x.shape)), _FLOAT_CODE))
     return (call.add(Binary("mul"), y, _along(call, scale, len(x.shape))),)
+
+
+def _fake(call: Call, x: Value) -> Value:
+    """Quantised and straight back: one operator on the original value."""
+    integers, scale, zero = call.value(0), call.value(1), call.optional(2)
+    rank = len(x.shape)
+    offset = call.floats(0.0) if zero is None else cast(call, _along(call, zero, rank), _FLOAT_CODE)
+    element = integers.element
+    kind = FakeQuantise(float(element.bits), element.values.kind == "i", narrow=False)
+    return call.add(kind, x, _along(call, scale, rank), offset)
+
+
+def _same(a: Value | None, b: Value | None) -> bool:
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return np.array_equal(a.values, b.values)
+    return a == b
 
 
 def _is_zero(value: Value) -> bool:
