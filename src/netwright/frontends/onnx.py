@@ -1,6 +1,6 @@
 """An ONNX (or QONNX) file → Graph.
 
-Opset 7 to 21 of the standard operators; 22 and 23 where the operators did not change.
+Opset 7 to 28 of the standard operators, by the version of each that the file asks for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from netwright.frontends.onnx_types import ELEMENT_TYPES, Array, type_name
 from netwright.frontends.onnx_value import Value
 from netwright.graph.graph import Graph
 
-_OPSETS = (7, 25)
+_OPSETS = (7, 28)
 _MAX_SIZE = 1 << 40
 
 

@@ -84,7 +84,7 @@ def _range(call: Call) -> Sequence[Value]:
 
 
 def _one_hot(call: Call) -> Sequence[Value]:
-    """Where(indices == 0 .. depth - 1, on, off)."""
+    """Where(indices == 0 .. depth - 1, on, off); negative indices count from the end."""
     from_end = call.value(0)
     depth, off_on = int(call.scalar(1) or 0), call.value(2)
     rank = len(from_end.shape) + 1
@@ -92,9 +92,12 @@ def _one_hot(call: Call) -> Sequence[Value]:
     if element_class(from_end.element) != "int":
         raise call.unsupported("indices that are no integers", "cast them to int64")
     indices = reshape(call, from_end, (*from_end.shape[:axis], 1, *from_end.shape[axis:]))
-    call.emit.claim(depth, call.label)
+    call.emit.claim(2 * depth, call.label)
     steps = np.arange(depth).reshape((depth,) + (1,) * (rank - 1 - axis))
-    hit = call.add(Binary("equal"), indices, call.emit.constant(steps, indices.element))
+    places = call.emit.constant(steps, indices.element)
+    negative = call.emit.constant(steps - depth, indices.element)
+    hit = call.add(Binary("equal"), indices, places)
+    hit = call.add(Binary("or"), hit, call.add(Binary("equal"), indices, negative))
     off = reshape(call, window(call, off_on, 0, 0, 1), ())
     on = reshape(call, window(call, off_on, 0, 1, 2), ())
     return (call.add(Where(), hit, on, off),)

@@ -9,7 +9,7 @@ import numpy as np
 
 from netwright.frontends.onnx_call import Call, Reader
 from netwright.frontends.onnx_types import ELEMENT_TYPES, type_name
-from netwright.frontends.onnx_value import Constant, Value, element_class
+from netwright.frontends.onnx_value import BOOL, Constant, Value, element_class
 from netwright.graph.ops.elementwise import Binary, Cast, Unary, Where
 from netwright.graph.ops.function import Function
 
@@ -77,7 +77,10 @@ def _dropout(call: Call) -> Sequence[Value]:
     if call.opset >= 12 and call.scalar(2):
         raise call.unsupported("it is in training mode", "export the network for inference")
     x = call.value(0)
-    return (x, call.emit.constant(np.ones((), dtype=bool), ELEMENT_TYPES[9]))
+    if not any(call.node.outputs[1:]):
+        return (x,)
+    call.emit.claim(math.prod(x.shape), call.label)
+    return (x, Constant(np.ones(x.shape, dtype=bool), BOOL, call.label))
 
 
 def _binary(operator: str) -> Reader:
@@ -98,6 +101,8 @@ def _mod(call: Call) -> Sequence[Value]:
     a, b = call.value(0), call.value(1)
     if element_class(a.element) == "int" and call.integer("fmod", 0):
         raise call.unsupported("fmod = 1 on integers", "use fmod = 0")
+    if element_class(a.element) == "float" and not call.integer("fmod", 0):
+        raise call.unsupported("fmod = 0 on floats", "use fmod = 1")
     return (call.add(Binary("mod"), a, b),)
 
 

@@ -200,7 +200,8 @@ def _space_to_depth(call: Call) -> Sequence[Value]:
     x, block = call.value(0), call.integer("blocksize", 1)
     n, c, h, w = x.shape
     split = reshape(call, x, (n, c, h // block, block, w // block, block))
-    moved = call.add(Transpose((0, 3, 5, 1, 2, 4)), split)
+    order = (0, 1, 3, 5, 2, 4) if call.text("mode", "DCR") == "CRD" else (0, 3, 5, 1, 2, 4)
+    moved = call.add(Transpose(order), split)
     return (reshape(call, moved, (n, c * block * block, h // block, w // block)),)
 
 

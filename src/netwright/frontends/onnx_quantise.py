@@ -5,6 +5,7 @@ Source: QONNX (Pappalardo et al., arXiv 2206.07527); ONNX QuantizeLinear.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,7 +49,7 @@ def _along(call: Call, value: Value, rank: int) -> Value:
     if value.shape in ((), (1,)):
         return reshape(call, value, ())
     axis = call.axis(call.integer("axis", 1), rank)
-    return reshape(call, value, (value.shape[0],) + (1,) * (rank - 1 - axis))
+    return reshape(call, value, (math.prod(value.shape),) + (1,) * (rank - 1 - axis))
 
 
 def _bounds(element: ElementType) -> tuple[int, int]:

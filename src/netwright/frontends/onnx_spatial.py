@@ -76,24 +76,27 @@ def _conv_transpose(call: Call) -> Sequence[Value]:
     if wanted is None:
         pads = _pads(call, x.shape[2:], weight.shape[2:], strides, dilations)
     else:
-        pads = _output_pads(call, wanted[-rank:], strides, dilations, extra)
+        plain = ConvTranspose(strides, ((0, 0),) * rank, dilations, extra)
+        pads, extra = _output_pads(call, plain, wanted[-rank:])
     kind = ConvTranspose(strides, pads, dilations, extra, call.integer("group", 1))
     return (call.add(kind, x, weight, *_bias(call)),)
 
 
 def _output_pads(
-    call: Call, wanted: tuple[int, ...], strides: tuple[int, ...], dilations: tuple[int, ...],
-    extra: tuple[int, ...],
-) -> Pads:  # fmt: skip
-    """The pads that give the wanted output size; the odd one goes where `auto_pad` says."""
-    sizes, kernel = call.value(0).shape[2:], call.value(1).shape[2:]
+    call: Call, plain: ConvTranspose, wanted: tuple[int, ...]
+) -> tuple[Pads, tuple[int, ...]]:
+    """Pads and output padding that give the wanted size; `auto_pad` says where the odd one goes."""
     pads: list[tuple[int, int]] = []
-    for size, out, k, s, d, e in zip(sizes, wanted, kernel, strides, dilations, extra, strict=True):
-        total = max((size - 1) * s + e + (k - 1) * d + 1 - out, 0)
-        small, large = total // 2, total - total // 2
+    extra: list[int] = []
+    for axis, out in enumerate(wanted):
+        size, kernel = call.value(0).shape[2 + axis], call.value(1).shape[2 + axis]
+        reach = (kernel - 1) * plain.dilations[axis] + 1
+        over = (size - 1) * plain.strides[axis] + plain.output_padding[axis] + reach - out
+        small, large = max(over, 0) // 2, max(over, 0) - max(over, 0) // 2
         upper = call.text("auto_pad", "NOTSET") == "SAME_UPPER"
         pads.append((small, large) if upper else (large, small))
-    return tuple(pads)
+        extra.append(plain.output_padding[axis] + max(-over, 0))
+    return tuple(pads), tuple(extra)
 
 
 def _pool(mode: str) -> Reader:
