@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from netwright.errors import FormatError, NetwrightError
+from netwright.errors import FormatError
 from netwright.frontends.onnx_array import tensor_array
 from netwright.frontends.onnx_file import OnnxGraph, read_onnx
 from netwright.frontends.onnx_tensor import OnnxTensor
@@ -25,7 +27,7 @@ TYPES = [
 ]  # fmt: skip
 
 
-def save(tmp_path: Path, tensors: list[TensorProto], **attributes: object) -> Path:
+def save(tmp_path: Path, tensors: list[TensorProto], **attributes: Any) -> Path:
     node = helper.make_node("Foo", ["x", ""], ["y"], name="foo", domain="custom", **attributes)
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "width", None])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
@@ -65,14 +67,16 @@ def test_attributes_names_dims_and_opsets(tmp_path: Path) -> None:
     model = read_onnx(path)
     (node,) = model.graph.nodes
     assert (node.name, node.operator, node.domain) == ("foo", "Foo", "custom")
-    assert node.inputs == ("x", "") and node.outputs == ("y",)
+    assert (node.inputs, node.outputs) == (("x", ""), ("y",))
     attributes = dict(node.attributes)
     inner_read, tensor_read = attributes.pop("g"), attributes.pop("t")
     assert attributes == {
         "f": 0.5, "i": -7, "s": "text", "fs": (1.0, -2.0), "is_": (-1, 2**40), "ss": ("a", "b"),
     }  # fmt: skip
-    assert isinstance(inner_read, OnnxGraph) and inner_read.nodes[0].operator == "Relu"
-    assert isinstance(tensor_read, OnnxTensor) and tensor_array(tensor_read).tolist() == [2.5]
+    assert isinstance(inner_read, OnnxGraph)
+    assert inner_read.nodes[0].operator == "Relu"
+    assert isinstance(tensor_read, OnnxTensor)
+    assert tensor_array(tensor_read).tolist() == [2.5]
     assert model.opsets == {"": 17}
     assert model.graph.inputs[0].dims == (1, "width", None)
     assert model.graph.outputs[0].dims is None
@@ -136,7 +140,7 @@ def test_deep_nesting_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "not.onnx"
     path.write_bytes(content)
-    with pytest.raises(FormatError, match="not.onnx"):
+    with pytest.raises(FormatError, match=r"not\.onnx"):
         read_onnx(path)
     with pytest.raises(FormatError, match="no regular file"):
         read_onnx(tmp_path)
@@ -158,7 +162,5 @@ def test_a_mutated_file_is_read_or_refused(
     raw = raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw
     path = tmp_path_factory.getbasetemp() / "mutated.onnx"
     path.write_bytes(raw)
-    try:
+    with contextlib.suppress(FormatError):
         read_onnx(path)
-    except NetwrightError as error:
-        assert "mutated.onnx" in str(error)
