@@ -21,6 +21,7 @@ from netwright.frontends.onnx_scope import GraphReader
 from netwright.frontends.onnx_types import ELEMENT_TYPES, Array, type_name
 from netwright.frontends.onnx_value import Value
 from netwright.graph.graph import Graph
+from netwright.graph.verify import verify
 
 _OPSETS = (7, 28)
 _MAX_SIZE = 1 << 40
@@ -73,7 +74,9 @@ def load_onnx(
     outputs = reader.read(model.graph, scope)
     names = [value.name for value in model.graph.outputs]
     name = model.graph.name or model.path.stem
-    return emit.finish(name, list(zip(names, outputs, strict=True)), model.metadata)
+    graph = emit.finish(name, list(zip(names, outputs, strict=True)), model.metadata)
+    verify(graph)
+    return graph
 
 
 def _check_opset(model: OnnxModel) -> None:
