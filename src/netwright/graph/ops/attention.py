@@ -117,8 +117,8 @@ def scores_cascade(
     dims = [name for name, _ in over]
     head = Projection((("g", each), ("h", 1)))
     sources = (
-        _batched(0, q, batch, ("t", head, "d")),
-        _batched(1, k, batch, ("s", "g", "d")),
+        batched(0, q, batch, ("t", head, "d")),
+        batched(1, k, batch, ("s", "g", "d")),
     )
     steps = [Einsum((*over, ("d", q.shape[-1])), sources, access(-1, dims))]
     steps.append(
@@ -142,9 +142,10 @@ def scores_cascade(
     return tuple(steps), last
 
 
-def _batched(
+def batched(
     index: int, given: TensorType, batch: Sequence[str], rest: Sequence[str | Projection]
 ) -> Access:
+    """An operand [..., rest] whose leading dims broadcast to the batch loops."""
     used = batch[len(batch) - (len(given.shape) - 3) :]
     first = [0 if n == 1 else b for n, b in zip(given.shape, used, strict=False)]
     return access(index, [*first, *rest])
@@ -175,5 +176,5 @@ def attention_cascade(
         Einsum(over, (shifted,), grown, "exp"),
         Einsum(over, (grown,), total, "identity"),
         Einsum(over, (grown, total), weight, "div"),
-        Einsum(wide, (weight, _batched(2, v, batch, ("s", "g", "e"))), result),
+        Einsum(wide, (weight, batched(2, v, batch, ("s", "g", "e"))), result),
     )
