@@ -1,0 +1,1 @@
+"""The one upward door: a program's verbs (docs/design.md, "The floors")."""
