@@ -3,30 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from netwright.errors import UnsupportedError
 from netwright.graph.op import Op, OpKind
-from netwright.graph.ops.attention import Attention, CacheAppend, Rope
-from netwright.graph.ops.elementwise import Glu
-from netwright.graph.ops.linear import Linear
-from netwright.graph.ops.movement import Gather, Reshape, Slice, Transpose
-from netwright.graph.ops.norm import RmsNorm
-from netwright.plan.lower import movement, token
+from netwright.graph.ops.attention import Attention
+from netwright.graph.ops.conv import Conv, ConvTranspose
+from netwright.graph.ops.elementwise import Binary, Cast, FakeQuantise, Glu, Unary, Where
+from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
+from netwright.graph.ops.linear import Linear, MatMul
+from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
+from netwright.graph.ops.norm import GroupNorm, LayerNorm, LpNorm, RmsNorm
+from netwright.graph.ops.pool import Pool
+from netwright.graph.ops.position import CacheAppend, Rope
+from netwright.graph.ops.recurrent import Gru, Lstm
+from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
+from netwright.graph.ops.resize import Resize
+from netwright.graph.ops.softmax import Softmax
+from netwright.plan.lower import (
+    elementwise,
+    indexing,
+    linear,
+    movement,
+    recurrent,
+    reduction,
+    spatial,
+    token,
+)
 from netwright.plan.lower.emitter import Emitter
 
-Lowering = Callable[[Emitter, Op], None]
+Lowering: TypeAlias = Callable[[Emitter, Op], None]
 
 LOWERINGS: Mapping[type[OpKind], Lowering] = {
+    ArgReduce: reduction.lower_arg_reduce,
     Attention: token.lower_attention,
+    Binary: elementwise.lower_binary,
     CacheAppend: token.lower_cache_append,
-    Gather: token.lower_embedding,
-    Glu: token.lower_glu,
-    Linear: token.lower_linear_quantised,
+    Cast: elementwise.lower_cast,
+    Concat: movement.lower_concat,
+    Conv: spatial.lower_conv,
+    ConvTranspose: spatial.lower_conv_transpose,
+    CumulativeSum: reduction.lower_cumulative_sum,
+    Expand: movement.lower_expand,
+    FakeQuantise: elementwise.lower_fake_quantise,
+    Gather: indexing.lower_gather,
+    GatherElements: indexing.lower_indexed,
+    GatherNd: indexing.lower_indexed,
+    Glu: elementwise.lower_gate,
+    GroupNorm: reduction.lower_group_norm,
+    Gru: recurrent.lower_gru,
+    LayerNorm: reduction.lower_layer_norm,
+    Linear: linear.lower_linear,
+    LpNorm: reduction.lower_lp_norm,
+    Lstm: recurrent.lower_lstm,
+    MatMul: linear.lower_matmul,
+    Pad: movement.lower_pad,
+    Pool: spatial.lower_pool,
+    Reduce: reduction.lower_reduce,
     Reshape: movement.lower_reshape,
+    Resize: spatial.lower_resize,
     RmsNorm: token.lower_rms_norm,
     Rope: token.lower_rope,
+    ScatterNd: indexing.lower_indexed,
     Slice: movement.lower_slice,
+    Softmax: reduction.lower_softmax,
+    Tile: movement.lower_tile,
+    TopK: reduction.lower_top_k,
     Transpose: movement.lower_transpose,
+    Unary: elementwise.lower_unary,
+    Where: elementwise.lower_where,
 }
 
 
@@ -34,13 +79,13 @@ def lower_op(emitter: Emitter, op: Op) -> None:
     """Emits the steps of one operator.
 
     Raises:
-        UnsupportedError: no kernel covers it; names the operator and the kinds that are covered.
+        UnsupportedError: no kernel covers it; names the operator and what is covered.
     """
     lowering = LOWERINGS.get(type(op.kind))
     if lowering is None:
         covered = ", ".join(sorted(kind.__name__ for kind in LOWERINGS))
         raise UnsupportedError(
             f"{op.name}: no native kernel for {type(op.kind).__name__}; covered: {covered}. "
-            "The reference runtime covers every kind"
+            "The reference interpreter covers every kind"
         )
     lowering(emitter, op)

@@ -1,0 +1,117 @@
+"""Matrix products in fp32: weights packed once, at plan time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netwright.graph.op import Op
+from netwright.graph.ops.function import FUNCTION_CODES, Function
+from netwright.graph.ops.linear import Linear, MatMul
+from netwright.graph.tensor import TensorId
+from netwright.native import core
+from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
+from netwright.plan.lower.layout import broadcast, copied
+from netwright.plan.lower.token import ACTIVATION_FORMAT, float_rows, fresh_rows
+from netwright.plan.lower.token import lower_linear_quantised as lower_quantised
+
+
+def epilogue(function: Function) -> list[Parameter]:
+    """The parameters of a fused function."""
+    return [FUNCTION_CODES[function.name], float(function.alpha), float(function.beta)]
+
+
+def lower_linear(emitter: Emitter, op: Op) -> None:
+    """Linear, by the format of its weight."""
+    assert isinstance(op.kind, Linear)
+    x, weight, bias, residual = (*op.inputs, None, None)[:4]
+    assert x is not None and weight is not None
+    form = emitter.graph[weight].format.name
+    if form in ACTIVATION_FORMAT:
+        lower_quantised(emitter, op)
+        return
+    if not emitter.is_constant(weight):
+        raise unsupported(op, "its weight is computed; write it as a MatMul")
+    rows = float_rows(emitter, x, op.name)
+    extra = [
+        None if bias is None else emitter.read(bias),
+        None if residual is None else float_rows(emitter, residual, op.name),
+    ]
+    parameters = epilogue(op.kind.function)
+    n, k = (emitter.most(e) for e in emitter.graph[weight].shape)
+    if op.kind.input_major:
+        n, k = k, n
+    work = float(emitter.most(rows.shape[0])) * n * k
+    out = fresh_rows(emitter, op.outputs[0], op.name)
+    if form in ("fp16", "bf16") and not op.kind.input_major:
+        emitter.emit(
+            "matmul_dense", [out], [rows, emitter.weight(weight), *extra], parameters, op.name, work
+        )
+        return
+    table = packed_weight(emitter, weight, op.kind.input_major)
+    emitter.emit(
+        "gemm_packed", [out], [rows, table, *extra], [k, n, *parameters], op.name, work
+    )
+
+
+def packed_weight(emitter: Emitter, weight: TensorId, input_major: bool) -> View:
+    """The weight in panels of 16 outputs."""
+
+    def make() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        array = emitter.array(weight)
+        rows = array.T if input_major else array
+        return core.pack_gemm(np.ascontiguousarray(rows, np.float32))
+
+    return emitter.cached_constant(
+        ("gemm", weight, input_major), make, "bytes", emitter.graph[weight].name
+    )
+
+
+def lower_matmul(emitter: Emitter, op: Op) -> None:
+    """MatMul of two computed operands, any strides, broadcast over the leading dims."""
+    assert isinstance(op.kind, MatMul)
+    a_id, b_id = op.inputs
+    assert a_id is not None and b_id is not None
+    shape = emitter.graph[op.outputs[0]].shape
+    a, b = _matrix(emitter.read(a_id), True), _matrix(emitter.read(b_id), False)
+    if op.kind.transpose_a:
+        a = _swapped(a)
+    if op.kind.transpose_b:
+        b = _swapped(b)
+    out = emitter.scratch(shape, "fp32", op.name)
+    emitter.views[op.outputs[0]] = out
+    batch = shape[: max(len(a.shape), len(b.shape)) - 2]
+    whole = View(
+        out.buffer, 0, "fp32", (*batch, a.shape[-2], b.shape[-1]),
+        out.stride_bytes if len(shape) == len(batch) + 2 else _strides(batch, a, b),
+    )  # fmt: skip
+    a = broadcast(a, (*batch, a.shape[-2], a.shape[-1]))
+    b = broadcast(b, (*batch, b.shape[-2], b.shape[-1]))
+    work = float(emitter.size_of(whole.shape, 1)) * emitter.most(a.shape[-1])
+    if b.stride_bytes[-1] != 4 and b.stride_bytes[-2] != 4:
+        b = copied(emitter, b, op.name)
+    emitter.emit("matmul_batched", [whole], [a, b], [float(op.kind.scale)], op.name, work)
+
+
+def _matrix(view: View, left: bool) -> View:
+    """A vector as the matrix that numpy's matmul takes it for."""
+    if len(view.shape) > 1:
+        return view
+    (size,), (stride,) = view.shape, view.stride_bytes
+    shape, strides = ((1, size), (0, stride)) if left else ((size, 1), (stride, view.item_bytes))
+    return View(view.buffer, view.offset_bytes, view.format, shape, strides)
+
+
+def _swapped(view: View) -> View:
+    *batch, m, n = view.shape
+    *batch_strides, sm, sn = view.stride_bytes
+    return View(
+        view.buffer, view.offset_bytes, view.format, (*batch, n, m), (*batch_strides, sn, sm)
+    )
+
+
+def _strides(batch: tuple[object, ...], a: View, b: View) -> tuple[int, ...]:
+    """Strides of a product whose vector operand gave up a dim (only without batch dims)."""
+    assert not batch
+    columns = b.shape[-1]
+    assert isinstance(columns, int)
+    return (4 * columns, 4)
