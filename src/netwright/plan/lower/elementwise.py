@@ -10,12 +10,12 @@ from netwright.graph.ops.elementwise import (
     BINARY_CODES,
     Binary,
     Cast,
-    FakeQuantise,
     Glu,
     Unary,
     Where,
 )
 from netwright.graph.ops.function import Function
+from netwright.graph.ops.quantise import FakeQuantise
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
 from netwright.plan.lower.layout import broadcast, physical_order, squeezed

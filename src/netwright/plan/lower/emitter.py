@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from netwright.errors import PlanError, UnsupportedError
 from netwright.graph.extent import Affine, Extent, upper
-from netwright.graph.format import format_of
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
 from netwright.graph.tensor import ArrayData, FileData, Role, TensorId
@@ -244,7 +243,9 @@ class Emitter:
         else:
             raw = data.raw.reshape(-1)
         shape = tuple(self.most(e) for e in value.shape)
-        return format_of(value.format.name).decode(raw).reshape(shape)
+        if value.format.name == "fp32":
+            return raw.view(np.float32).reshape(shape)
+        return value.format.decode(raw).reshape(shape)
 
     def emit(
         self,

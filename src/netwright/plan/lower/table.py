@@ -9,13 +9,14 @@ from netwright.errors import UnsupportedError
 from netwright.graph.op import Op, OpKind
 from netwright.graph.ops.attention import Attention
 from netwright.graph.ops.conv import Conv, ConvTranspose
-from netwright.graph.ops.elementwise import Binary, Cast, FakeQuantise, Glu, Unary, Where
+from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
 from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
 from netwright.graph.ops.norm import GroupNorm, LayerNorm, LpNorm, RmsNorm
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.position import CacheAppend, Rope
+from netwright.graph.ops.quantise import FakeQuantise
 from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
 from netwright.graph.ops.resize import Resize

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from netwright.graph.extent import Extent
 from netwright.graph.op import Op
-from netwright.graph.ops.attention import Attention, CacheAppend, Rope
+from netwright.graph.ops.attention import Attention
 from netwright.graph.ops.elementwise import Glu
 from netwright.graph.ops.function import FUNCTION_CODES
 from netwright.graph.ops.linear import Linear
 from netwright.graph.ops.norm import RmsNorm
+from netwright.graph.ops.position import CacheAppend, Rope
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.emitter import Emitter, View, unsupported
 from netwright.plan.lower.movement import packed

@@ -1,0 +1,124 @@
+"""Graph × Machine × Job → Plan, on one device."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from netwright.graph.graph import Graph
+from netwright.graph.unroll import unrolled
+from netwright.job.job import Job, entry_symbols
+from netwright.machine.machine import Machine
+from netwright.plan.allocate import Block, Packing, pack_blocks
+from netwright.plan.capacity import check_capacity
+from netwright.plan.certificate import Certificate
+from netwright.plan.context import for_job
+from netwright.plan.decision import Alternative, Decision
+from netwright.plan.lower.emitter import ALIGNMENT_BYTES, BufferId, Store
+from netwright.plan.lower.finish import aligned, lifetimes, program_of
+from netwright.plan.lower.lower import Lowered, lower_entry, total_limit
+from netwright.plan.plan import Plan
+from netwright.plan.predict import (
+    Where,
+    choose_unit,
+    largest_task,
+    predict,
+    representative_symbols,
+)
+from netwright.program.program import Program
+from netwright.transform.standard import standard
+
+
+def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
+    """Plans a graph for one device of a machine.
+
+    Raises:
+        JobError: the job does not suit the graph.
+        UnsupportedError: an operator or format has no kernel.
+    """
+    fused, rewrites = standard(for_job(graph, job))
+    flat = unrolled(fused)
+    bounds = entry_symbols(job)
+    threads = job.limits.threads or 1
+    store = Store()
+    entries = [
+        lower_entry(flat, store, name, box, total_limit(flat, box), threads)
+        for name, box in bounds.items()
+    ]
+    offsets, memory = scratch_plan(entries, store)
+    program = program_of(graph.name, store, entries, offsets, int(memory.value), threads)
+    unit = choose_unit(
+        machine, largest_task(program), {s: b[1] for s, b in next(iter(bounds.values())).items()}
+    )
+    where = Where(machine, unit, min(threads, unit.count))
+    predictions = tuple(
+        predict(program, entry, where, representative_symbols(entry, job))
+        for entry in program.entries
+    )
+    decisions = (
+        *(
+            Decision("fusion", f"{r.rewrite}: {r.count}", "rewriting to a fixed point")
+            for r in rewrites
+            if r.count
+        ),
+        _precision(flat),
+        _kernels(program),
+    )
+    peak, infeasible = check_capacity(program, machine, unit, job)
+    return Plan(
+        graph, machine, job, decisions, predictions, memory, program, peak, infeasible
+    )
+
+
+def scratch_plan(
+    entries: Sequence[Lowered], store: Store
+) -> tuple[dict[BufferId, int], Certificate]:
+    """Addresses of every entry's scratch buffers; entries share one arena, as large as the most."""
+    offsets: dict[BufferId, int] = {}
+    worst: Packing | None = None
+    for lowered in entries:
+        spans = lifetimes(lowered, store)
+        keys = [k for k in spans if store.buffers[k].size_bytes > 0]
+        blocks = tuple(
+            Block(aligned(store.buffers[k].size_bytes), spans[k][0], spans[k][1] + 1, ALIGNMENT_BYTES)
+            for k in keys
+        )
+        for key in spans:
+            offsets[key] = 0
+        if not blocks:
+            continue
+        packing = pack_blocks(blocks)
+        offsets.update(zip(keys, packing.offsets, strict=True))
+        if worst is None or packing.height_bytes > worst.height_bytes:
+            worst = packing
+    if worst is None:
+        return offsets, Certificate("scratch bytes", 0.0, 0.0, "no buffers", True)
+    method = "branch and bound over offsets"
+    return offsets, Certificate(
+        "scratch bytes",
+        float(worst.height_bytes),
+        float(worst.bound_bytes),
+        method,
+        worst.proved,
+    )
+
+
+def _precision(graph: Graph) -> Decision:
+    """What every weight is stored in, with true bits."""
+    bits: Counter[str] = Counter()
+    for tensor in graph.tensors:
+        if tensor.data:
+            size = 1
+            for extent in tensor.shape:
+                size *= extent if isinstance(extent, int) else 1
+            bits[f"{tensor.format.name} ({tensor.format.bits_per_element:g} bits)"] += size
+    chosen = ", ".join(f"{name}: {count:,} elements" for name, count in bits.most_common())
+    return Decision("precision", chosen or "no weights", "kept as the file has it")
+
+
+def _kernels(program: Program) -> Decision:
+    counts = Counter(task.opcode for entry in program.entries for task in entry.tasks)
+    alternatives = tuple(Alternative(f"{name} x {count}") for name, count in counts.most_common())
+    return Decision(
+        "kernels", f"{sum(counts.values())} tasks", "one kernel covers each kind", alternatives
+    )
