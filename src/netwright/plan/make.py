@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from netwright.graph.graph import Graph
 from netwright.graph.unroll import unrolled
 from netwright.job.job import Job, entry_symbols
 from netwright.machine.machine import Machine
-from netwright.plan.allocate import Block, Packing, pack_blocks
 from netwright.plan.capacity import check_capacity
-from netwright.plan.certificate import Certificate
 from netwright.plan.context import for_job
 from netwright.plan.decision import Alternative, Decision
-from netwright.plan.lower.emitter import ALIGNMENT_BYTES, BufferId, Store
-from netwright.plan.lower.finish import aligned, lifetimes, program_of
-from netwright.plan.lower.lower import Lowered, lower_entry, total_limit
+from netwright.plan.lower.emitter import Store
+from netwright.plan.lower.finish import program_of
+from netwright.plan.lower.lower import lower_entry, total_limit
 from netwright.plan.plan import Plan
 from netwright.plan.predict import (
     Where,
@@ -25,6 +22,7 @@ from netwright.plan.predict import (
     predict,
     representative_symbols,
 )
+from netwright.plan.scratch import plan_scratch
 from netwright.program.program import Program
 from netwright.transform.standard import standard
 
@@ -45,7 +43,7 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
         lower_entry(flat, store, name, box, total_limit(flat, box), threads)
         for name, box in bounds.items()
     ]
-    offsets, memory = scratch_plan(entries, store)
+    entries, offsets, memory = plan_scratch(entries, store)
     program = program_of(graph.name, store, entries, offsets, int(memory.value), threads)
     unit = choose_unit(
         machine, largest_task(program), {s: b[1] for s, b in next(iter(bounds.values())).items()}
@@ -67,39 +65,6 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
     peak, infeasible = check_capacity(program, machine, unit, job)
     return Plan(
         graph, machine, job, decisions, predictions, memory, program, peak, infeasible
-    )
-
-
-def scratch_plan(
-    entries: Sequence[Lowered], store: Store
-) -> tuple[dict[BufferId, int], Certificate]:
-    """Addresses of every entry's scratch buffers; entries share one arena, as large as the most."""
-    offsets: dict[BufferId, int] = {}
-    worst: Packing | None = None
-    for lowered in entries:
-        spans = lifetimes(lowered, store)
-        keys = [k for k in spans if store.buffers[k].size_bytes > 0]
-        blocks = tuple(
-            Block(aligned(store.buffers[k].size_bytes), spans[k][0], spans[k][1] + 1, ALIGNMENT_BYTES)
-            for k in keys
-        )
-        for key in spans:
-            offsets[key] = 0
-        if not blocks:
-            continue
-        packing = pack_blocks(blocks)
-        offsets.update(zip(keys, packing.offsets, strict=True))
-        if worst is None or packing.height_bytes > worst.height_bytes:
-            worst = packing
-    if worst is None:
-        return offsets, Certificate("scratch bytes", 0.0, 0.0, "no buffers", True)
-    method = "branch and bound over offsets"
-    return offsets, Certificate(
-        "scratch bytes",
-        float(worst.height_bytes),
-        float(worst.bound_bytes),
-        method,
-        worst.proved,
     )
 
 

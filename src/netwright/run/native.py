@@ -160,6 +160,22 @@ class NativeRuntime(Runtime):
                 return self._view(operand, symbols)
         raise RunError(f"{self._name}.{entry}: no input or output {name!r}")
 
+    def bounds(self, entry: str) -> dict[str, tuple[int, int]]:
+        """Symbol → (low, high) of an entry."""
+        return {name: (low, high) for name, low, high in self._entry(entry).bounds}
+
+    def limit(self, entry: str) -> int:
+        """The most that the entry's symbols may add up to."""
+        return self._entry(entry).limit
+
+    def input_names(self, entry: str) -> tuple[str, ...]:
+        """Names of the entry's inputs."""
+        return tuple(name for name, _ in self._entry(entry).inputs)
+
+    def output_names(self, entry: str) -> tuple[str, ...]:
+        """Names of the entry's outputs."""
+        return tuple(name for name, _ in self._entry(entry).outputs)
+
     def reset(self) -> None:
         """Zeroes every state arena."""
         self._core.reset_state()

@@ -22,17 +22,6 @@ def aligned(size_bytes: int) -> int:
     return size_bytes + -size_bytes % ALIGNMENT_BYTES
 
 
-def lifetimes(lowered: Lowered, store: Store) -> dict[BufferId, tuple[int, int]]:
-    """First and last step (both inclusive) that touch each scratch buffer."""
-    spans: dict[BufferId, tuple[int, int]] = {}
-    for index, step in enumerate(lowered.steps):
-        for view in step.operands:
-            if view is not None and store.buffers[view.buffer].kind is ArenaKind.SCRATCH:
-                first = spans.get(view.buffer, (index, index))[0]
-                spans[view.buffer] = (first, index)
-    return spans
-
-
 def program_of(
     name: str,
     store: Store,
