@@ -211,6 +211,10 @@ class Emitter:
         shape = tuple(self.most(e) for e in value.shape)
         if isinstance(data, ArrayData):
             buffer = self.store.add_constant(data.raw.reshape(-1), value.name)
+        elif data.offset_bytes % ITEM_BYTES.get(value.format.name, 1):
+            # Some files do not align their weights; kernels read whole elements.
+            raw = np.fromfile(data.path, np.uint8, data.size_bytes, offset=data.offset_bytes)
+            buffer = self.store.add_constant(raw, value.name)
         else:
             buffer = self.store.add(
                 Buffer(ArenaKind.FILE, data.size_bytes, value.name, data.path, data.offset_bytes)
