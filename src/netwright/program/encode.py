@@ -43,6 +43,17 @@ FORMAT_CODES: Mapping[str, int] = {
 }  # fmt: skip
 FORMAT_NAMES: Mapping[int, str] = {code: name for name, code in FORMAT_CODES.items()}
 
+# (elements, bytes) of a block, as native/vm/format.hpp has them.
+BLOCKS: Mapping[str, tuple[int, int]] = {
+    "fp32": (1, 4), "fp16": (1, 2), "bf16": (1, 2), "fp64": (1, 8), "int8": (1, 1), "uint8": (1, 1),
+    "int16": (1, 2), "int32": (1, 4), "int64": (1, 8), "bool": (1, 1), "bytes": (1, 1),
+    "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24), "q8_0": (32, 34),
+    "q2_k": (256, 84), "q3_k": (256, 110), "q4_k": (256, 144), "q5_k": (256, 176),
+    "q6_k": (256, 210), "tq1_0": (256, 54), "tq2_0": (256, 66), "act8x32": (32, 40),
+    "act8x256": (256, 292),
+}  # fmt: skip
+PAGE_BYTES = 4096
+
 OPCODES: Mapping[str, int] = {
     "gather_rows": 1, "rms_norm": 2, "quantize_rows": 3, "matmul_quant": 4, "glu": 5, "rope": 6,
     "cache_append": 7, "attention": 8, "matmul_dense": 9, "gemm_packed": 16, "matmul_batched": 17,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -17,6 +16,7 @@ from netwright.native import core
 from netwright.program.encode import OPCODE_NAMES, Tables, encode
 from netwright.program.file import ProgramFile, file_reference, operand_from_meta
 from netwright.program.program import Arena, ArenaKind, FileReference, Operand, Program
+from netwright.run.memory import peak_resident_bytes
 from netwright.run.runtime import Runtime
 from netwright.timeline.timeline import Span, Timeline
 
@@ -202,11 +202,6 @@ class NativeRuntime(Runtime):
         return Timeline(
             self._name, "measured", "here", spans, (), seconds, peak_resident_bytes()
         )
-
-
-def peak_resident_bytes() -> int:
-    """The most memory that this process has had resident so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def view(raw: NDArray[np.uint8], operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:
