@@ -9,6 +9,7 @@ from typing import TypeAlias, final
 from netwright.graph.extent import Extent
 from netwright.graph.op import Op
 from netwright.graph.tensor import Tensor, TensorId
+from netwright.graph.text import graph_text
 
 
 @final
@@ -68,6 +69,9 @@ class Graph:
     outputs: tuple[TensorId, ...]
     symbols: tuple[Symbol, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return graph_text(self)
 
     def __getitem__(self, tensor: TensorId) -> Tensor:
         return self.tensors[tensor]

@@ -1,0 +1,61 @@
+"""Every operator kind, by name: the explicit list that files are read against."""
+
+from __future__ import annotations
+
+from netwright.graph.op import OpKind
+from netwright.graph.ops.attention import Attention
+from netwright.graph.ops.conv import Conv, ConvTranspose
+from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
+from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
+from netwright.graph.ops.linear import Linear, MatMul
+from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
+from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, LpNorm, RmsNorm
+from netwright.graph.ops.pool import Pool
+from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
+from netwright.graph.ops.quantise import FakeQuantise
+from netwright.graph.ops.recurrent import Gru, Lstm
+from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
+from netwright.graph.ops.resize import Resize
+from netwright.graph.ops.softmax import Softmax
+
+KINDS: tuple[type[OpKind], ...] = (
+    ArgReduce,
+    Attention,
+    BatchNorm,
+    Binary,
+    CacheAppend,
+    Cast,
+    Concat,
+    Conv,
+    ConvTranspose,
+    CumulativeSum,
+    Expand,
+    FakeQuantise,
+    Gather,
+    GatherElements,
+    GatherNd,
+    Glu,
+    GroupNorm,
+    Gru,
+    LayerNorm,
+    Linear,
+    LpNorm,
+    Lstm,
+    MatMul,
+    Pad,
+    Pool,
+    Reduce,
+    Reshape,
+    Resize,
+    RmsNorm,
+    Rope,
+    ScatterNd,
+    Slice,
+    Softmax,
+    StateUpdate,
+    Tile,
+    TopK,
+    Transpose,
+    Unary,
+    Where,
+)
