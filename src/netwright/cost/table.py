@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,8 @@ class Fit:
         mean_offset, mean_seconds = weights @ offsets, float(weights @ seconds)
         centred = offsets - mean_offset
         gram = (centred * weights[:, None]).T @ centred + RIDGE * np.eye(offsets.shape[1])
-        slopes: NDArray[Any] = np.linalg.solve(
-            gram, (centred * weights[:, None]).T @ (seconds - mean_seconds)
-        )
+        pull = (centred * weights[:, None]).T @ (seconds - mean_seconds)
+        slopes = np.asarray(np.linalg.solve(gram, pull), dtype=np.float64)
         slopes = np.clip(slopes, 0.0, STEEPEST)
         return mean_seconds - float(slopes @ mean_offset)
 

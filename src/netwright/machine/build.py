@@ -135,7 +135,7 @@ def _explain(error: ValidationError, where: str) -> str:
         field = ".".join(str(part) for part in problem["loc"])
         got = repr(problem["input"])[:80]
         remedy = {
-            "extra_forbidden": "remove it, or mend its spelling (docs/machines.md lists the fields)",
+            "extra_forbidden": "remove it or mend its spelling (docs/machines.md lists the fields)",
             "missing": "add it (docs/machines.md shows a whole file)",
         }.get(problem["type"], "mend it there")
         lines.append(f"{where}: {field}: got {got}: {problem['msg']}; {remedy}")

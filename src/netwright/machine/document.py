@@ -25,7 +25,7 @@ class BoundedLoader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
+        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
             raise yaml.YAMLError("an alias (*name) is not allowed: write the value out")
         self.depth += 1
         if self.depth > MOST_DEPTH:
@@ -107,7 +107,7 @@ def read_extended(path: Path, library: Mapping[str, Path], depth: int = 0) -> Do
 
 
 def overlay(base: Document, over: Document) -> Document:
-    """`over` on `base`: mappings merge, lists of named sections merge by name, the rest replaces."""
+    """`over` on `base`: mappings merge, lists of named sections merge by name, others replace."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
@@ -121,10 +121,23 @@ def overlay(base: Document, over: Document) -> Document:
 
 
 def _merge_named(base: list[Any], over: list[Any]) -> list[Any]:
-    items = [*base, *over]
-    if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in items):
+    below, above = _named(base), _named(over)
+    if below is None or above is None:
         return over
-    result: dict[str, Document] = {item["name"]: item for item in base}
-    for item in over:
-        result[item["name"]] = overlay(result.get(item["name"], {}), item)
+    result = dict(below)
+    for name, item in above.items():
+        result[name] = overlay(result.get(name, {}), item)
     return list(result.values())
+
+
+def _named(items: list[Any]) -> dict[str, Document] | None:
+    """Sections by name, when every one is a mapping that has a name."""
+    result: dict[str, Document] = {}
+    for item in items:
+        if not isinstance(item, dict):
+            return None
+        section = cast(Document, item)
+        if not isinstance(section.get("name"), str):
+            return None
+        result[section["name"]] = section
+    return result

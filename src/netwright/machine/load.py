@@ -10,6 +10,7 @@ from netwright.errors import MachineError
 from netwright.machine.build import build
 from netwright.machine.document import read_extended
 from netwright.machine.machine import Machine
+from netwright.machine.probe import Progress, here, silent
 
 LIBRARY = Path(__file__).parent / "library"
 SUFFIXES = (".yaml", ".yml")
@@ -50,3 +51,20 @@ def library_machine(name: str) -> Machine:
             f"{', '.join(near)}; `netwright machine list` shows all {len(files)}"
         )
     return load_file(files[name])
+
+
+def machine(name_or_path: str | Path, progress: Progress = silent) -> Machine:
+    """A machine of the library, one of a YAML file, or "here": the machine at hand.
+
+    "here" is the stored profile; without one, a quick probe of a few seconds (`progress` is told),
+    and `netwright machine probe` takes the full one.
+
+    Raises:
+        MachineError: unknown name, bad file, or a store that cannot be used.
+    """
+    if name_or_path == "here":
+        return here(progress)
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or text.endswith(SUFFIXES):
+        return load_file(Path(name_or_path))
+    return library_machine(text)

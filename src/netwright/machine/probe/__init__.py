@@ -1,0 +1,125 @@
+"""The machine at hand → Machine: measured once, kept in the user's cache folder, reused."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import final
+
+from netwright.machine.build import UNMEASURED
+from netwright.machine.machine import Axis, Basis, Machine, MachineKind, Memory, Source, Unit
+from netwright.machine.probe.host import Host, host
+from netwright.machine.probe.points import KernelPoint
+from netwright.machine.probe.points_language import language_points
+from netwright.machine.probe.points_vision import vision_points
+from netwright.machine.probe.store import load, save, store_path
+from netwright.machine.probe.sweep import Progress, memories, peaks
+from netwright.machine.probe.timing import tables
+from netwright.machine.verify import verify
+
+__all__ = ["FULL", "QUICK", "Depth", "Progress", "here", "probe", "store_path"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How long a probe looks: wall seconds in all at most, and for one sweep and one kernel."""
+
+    name: str
+    seconds: float
+    sweep_seconds: float
+    point_seconds: float
+
+
+FULL = Depth("full", seconds=55.0, sweep_seconds=0.08, point_seconds=0.04)
+QUICK = Depth("quick", seconds=8.0, sweep_seconds=0.02, point_seconds=0.002)
+
+# One task of the executable: read its record, resolve, call. Judged, not measured apart.
+DISPATCH_SECONDS = 1e-7
+BARRIER_SECONDS = 2e-6
+
+
+def silent(what: str, share: float) -> None:
+    """The progress callback of those who want none."""
+
+
+def probe(depth: Depth = FULL, progress: Progress = silent) -> Machine:
+    """Measures this machine and keeps the profile in the store (`store_path`).
+
+    Raises:
+        MachineError: the store cannot be written.
+    """
+    found = host()
+    machine = measure(found, depth, progress)
+    save(store_path(), found.key, depth.name, machine)
+    progress("done", 1.0)
+    return machine
+
+
+def here(progress: Progress = silent) -> Machine:
+    """The stored profile of this machine, the fullest there is; a quick probe when there is none.
+
+    Raises:
+        MachineError: the store is damaged or cannot be written.
+    """
+    stored = load(store_path(), host().key, (FULL.name, QUICK.name))
+    return probe(QUICK, progress) if stored is None else stored
+
+
+def measure(found: Host, depth: Depth, progress: Progress) -> Machine:
+    """The machine as measured now; nothing is kept."""
+    deadline = time.monotonic() + depth.seconds
+    progress("arithmetic", 0.0)
+    source = _source(found)
+    arithmetic = peaks(found, depth.sweep_seconds * 2)
+    progress("memory", 0.02)
+    levels = memories(found, depth.sweep_seconds, source)
+    points: tuple[KernelPoint, ...] = (*language_points(), *vision_points())
+    unit = Unit(
+        name="core",
+        count=found.processors,
+        cost_model="roofline",
+        rates=(("fp32", arithmetic.fp32), ("int8", arithmetic.int8)),
+        memories=tuple(m.name for m in levels),
+        slowdown=UNMEASURED,
+        source=source,
+        units_speed=arithmetic.units_speed,
+        tables=tables(
+            points,
+            found.caches[-1].size_bytes,
+            depth.point_seconds,
+            deadline,
+            lambda what, share: progress(what, 0.05 + 0.95 * share),
+        ),
+    )
+    return verify(_machine(found, unit, levels, source))
+
+
+def _machine(found: Host, unit: Unit, levels: tuple[Memory, ...], source: Source) -> Machine:
+    judged = Source(
+        Basis.MEMORY, "cost of one task and of one barrier of the native runtime, judged"
+    )
+    return Machine(
+        name="here",
+        title=f"this machine: {found.processor}",
+        kind=MachineKind.CPU,
+        axes=(Axis("device", 1, source),),
+        units=(replace(unit, cost_model="table" if unit.tables else "roofline"),),
+        memories=levels,
+        links=(),
+        sources=(("probe", source), ("judged", judged), ("unmeasured", UNMEASURED.source)),
+        power_source=source,
+        overheads_source=judged,
+        launch_seconds=DISPATCH_SECONDS,
+        synchronise_seconds=BARRIER_SECONDS,
+    )
+
+
+def _source(found: Host) -> Source:
+    day = datetime.now(UTC).date().isoformat()
+    return Source(
+        Basis.MEASURED,
+        f"measured on {day} on {found.processor}, {found.processors} processors, by thread CPU "
+        f"time, core {found.build}",
+    )

@@ -1,0 +1,55 @@
+"""What the probe calls in the compiled core, with its types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright import native
+
+# (bytes, format code, shape, strides in bytes, copy stride in bytes); None: absent.
+TimedOperand = tuple[NDArray[np.uint8], int, list[int], list[int], int] | None
+
+
+class ProbeCore(Protocol):
+    """native/bindings/probe.cpp and the list of opcodes."""
+
+    __file__: str
+
+    def has_avx2(self) -> bool: ...
+
+    def opcodes(self) -> list[tuple[int, str, int, bool]]: ...
+
+    def read_rates(self, num_bytes: int, threads: int, seconds: float, avx2: bool) -> list[float]:
+        """Bytes per CPU second of each thread."""
+        ...
+
+    def copy_rates(self, num_bytes: int, threads: int, seconds: float, avx2: bool) -> list[float]:
+        """Bytes read plus written per CPU second of each thread."""
+        ...
+
+    def float_rates(self, threads: int, seconds: float, avx2: bool) -> list[float]:
+        """fp32 operations per CPU second of each thread."""
+        ...
+
+    def int8_rates(self, threads: int, seconds: float, avx2: bool) -> list[float]:
+        """int8 operations per CPU second of each thread."""
+        ...
+
+    def time_call(
+        self,
+        name: str,
+        operands: Sequence[TimedOperand],
+        parameters: Sequence[int | float],
+        copies: int,
+        budget_seconds: float,
+        avx2: bool,
+    ) -> list[float]:
+        """CPU seconds of one call, one figure a sample. ValueError: refused."""
+        ...
+
+
+core = cast(ProbeCore, native.core)  # pyright: ignore[reportUnknownMemberType]

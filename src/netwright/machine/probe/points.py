@@ -1,0 +1,85 @@
+"""What a probe times: single kernels, each at several sizes, as operands filled with one byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from netwright.machine.table import Regime
+
+# Format codes and blocks as native/vm/opcode.hpp and format.hpp have them.
+CODES = {
+    "fp32": 0, "fp16": 1, "bf16": 2, "int32": 7, "int64": 8, "boolean": 9,
+    "q4_0": 16, "q4_1": 17, "q5_0": 18, "q5_1": 19, "q8_0": 20, "q2_k": 21, "q3_k": 22,
+    "q4_k": 23, "q5_k": 24, "q6_k": 25, "tq1_0": 26, "tq2_0": 27, "act8x32": 40, "act8x256": 41,
+    "bytes": 63,
+}  # fmt: skip
+BLOCKS = {
+    "fp32": (1, 4), "fp16": (1, 2), "bf16": (1, 2), "int32": (1, 4), "int64": (1, 8),
+    "boolean": (1, 1), "bytes": (1, 1),
+    "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24), "q8_0": (32, 34),
+    "q2_k": (256, 84), "q3_k": (256, 110), "q4_k": (256, 144), "q5_k": (256, 176),
+    "q6_k": (256, 210), "tq1_0": (256, 54), "tq2_0": (256, 66),
+}  # fmt: skip
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProbeOperand:
+    """An operand to time with. `rotated`: each call uses another copy, so that it comes cold."""
+
+    format: str
+    shape: tuple[int, ...]
+    stride_bytes: tuple[int, ...]
+    size_bytes: int
+    rotated: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class KernelPoint:
+    """One kernel at one size. `variant` and `sizes` are those that `cost.work` gives it."""
+
+    opcode: str
+    variant: str
+    sizes: tuple[int, ...]
+    regime: Regime
+    operands: tuple[ProbeOperand | None, ...]
+    parameters: tuple[int | float, ...]
+
+
+def row_bytes(format_name: str, elements: int) -> int:
+    """Bytes of a row; rows of int8 activations are padded to 64 (kernels/activation.hpp)."""
+    if format_name == "act8x32":
+        raw = elements + elements // 32 * 12
+    elif format_name == "act8x256":
+        raw = elements + elements // 16 * 2 + elements // 256 * 4
+    else:
+        block, size = BLOCKS[format_name]
+        return elements // block * size
+    return -(-raw // 64) * 64
+
+
+def dense(format_name: str, *shape: int, rotated: bool = False) -> ProbeOperand:
+    """Row-major; the innermost stride of a block format is 0."""
+    plain = BLOCKS.get(format_name, (0, 0))[0] == 1
+    inner = row_bytes(format_name, shape[-1])
+    strides = [BLOCKS[format_name][1] if plain else 0]
+    size = inner
+    for extent in reversed(shape[:-1]):
+        strides.insert(0, size)
+        size *= extent
+    return ProbeOperand(format_name, shape, tuple(strides), size, rotated)
+
+
+def image(batch: int, channels: int, height: int, width: int) -> ProbeOperand:
+    """fp32 [B, C, H, W] with channels last in memory."""
+    strides = (4 * channels * height * width, 4, 4 * channels * width, 4 * channels)
+    size = 4 * batch * channels * height * width
+    return ProbeOperand("fp32", (batch, channels, height, width), strides, size)
+
+
+def packed(outputs: int, inputs: int, taps: int, groups: int, rotated: bool) -> ProbeOperand:
+    """Packed fp32 panels, outputs padded to 8 (kernels/float_pack.hpp)."""
+    size = 4 * (-(-outputs // 8) * 8) * inputs * taps * groups
+    return ProbeOperand("bytes", (size,), (1,), size, rotated)
