@@ -27,7 +27,7 @@ def attended(queries: int, keys: int, causal: float, window: float) -> float:
 
 
 def attention(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """q k and p v: 2 (D + E) operations a pair and head, and one exponential a pair and head."""
+    """Products q k and p v: 2 (D + E) operations a pair and head, and one exponential."""
     out, q, k, v = (need(opcode, operands, i) for i in range(4))
     queries, heads, width = q.shape[-3:]
     keys, value_width = k.shape[-3], v.shape[-1]
