@@ -41,16 +41,20 @@ class Fit:
     deviation: float
 
     def log_seconds(self, at: NDArray[np.float64], skip: int | None = None) -> float:
-        """Local linear regression around `at`; slopes are kept between 0 and STEEPEST."""
+        """Local linear regression around `at`; slopes are kept from 0 to STEEPEST."""
         keep = np.ones(len(self.seconds), dtype=bool)
         if skip is not None:
             keep[skip] = False
-        offsets = self.sizes[keep] - at
+        sizes = self.sizes[keep]
+        # Beyond the largest size measured, time grows in proportion: every loop is linear in it.
+        within = np.minimum(at, sizes.max(axis=0))
+        beyond = float((at - within).sum())
+        offsets = sizes - within
         seconds = self.seconds[keep]
         distance = np.sqrt((offsets**2).sum(axis=1))
         nearest = int(distance.argmin())
         if distance[nearest] < 1e-9:
-            return float(seconds[nearest])
+            return float(seconds[nearest]) + beyond
         weights = 1.0 / (distance**2 + 1e-6)
         weights /= weights.sum()
         mean_offset, mean_seconds = weights @ offsets, float(weights @ seconds)
@@ -59,7 +63,7 @@ class Fit:
         pull = (centred * weights[:, None]).T @ (seconds - mean_seconds)
         slopes = np.asarray(np.linalg.solve(gram, pull), dtype=np.float64)
         slopes = np.clip(slopes, 0.0, STEEPEST)
-        return mean_seconds - float(slopes @ mean_offset)
+        return mean_seconds - float(slopes @ mean_offset) + beyond
 
 
 @lru_cache(maxsize=1024)

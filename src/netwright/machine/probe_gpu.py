@@ -6,6 +6,7 @@ Needs `netwright[torch]`; run as `python -m netwright.machine.probe_gpu gpu.yaml
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sys
@@ -136,10 +137,9 @@ def matrix_rates(torch: Any, device: Any) -> dict[str, float]:
         a = torch.ones(shape, dtype=kind, device=device)
         rates[name] = operations / _seconds(torch, lambda a=a: a @ a)
     a = torch.ones(shape, dtype=torch.int8, device=device)
-    try:
+    # Where the device or the build has no int8 product, the file has no rate for it.
+    with contextlib.suppress(RuntimeError):
         rates["int8"] = operations / _seconds(torch, lambda: torch._int_mm(a, a.t()))
-    except RuntimeError:
-        pass  # this device or build has no int8 product: the file then has no rate for it
     return rates
 
 
