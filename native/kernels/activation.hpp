@@ -3,7 +3,7 @@
 // act8x32, K a multiple of 32, B = K / 32 blocks, one row:
 //   int8  q[K]          x ~ scale * q
 //   fp32  scale[B]      amax / 127, rounded to fp16 and widened again (as ggml's q8_0 and q8_1)
-//   fp32  sum[B]        scale * sum(q) in fp32: for formats with a fixed zero point (q4_0, q5_0)
+//   int32 sum[B]        sum(q): for formats with a fixed zero point (q4_0, q5_0)
 //   fp32  minimum[B]    amax / 127 * sum(q) rounded to fp16 (ggml's q8_1 s): for q4_1, q5_1
 // act8x256, K a multiple of 256, B = K / 256, one row:
 //   int8  q[K]          x ~ scale * q
@@ -34,14 +34,14 @@ constexpr std::int64_t activation_row_bytes(Format format, std::int64_t k) {
 struct Activation32 {
   const std::int8_t* q;
   const float* scale;
-  const float* sum;
+  const std::int32_t* sum;
   const float* minimum;
 
   Activation32(const std::byte* row, std::int64_t k)
       : q(reinterpret_cast<const std::int8_t*>(row)),
         scale(reinterpret_cast<const float*>(row + k)),
-        sum(scale + k / 32),
-        minimum(sum + k / 32) {}
+        sum(reinterpret_cast<const std::int32_t*>(scale + k / 32)),
+        minimum(scale + k / 32 * 2) {}
 };
 
 // One act8x256 row, taken apart.

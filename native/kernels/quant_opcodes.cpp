@@ -1,7 +1,27 @@
+#include "kernels/quant_opcodes.hpp"
+
 #include "kernels/quant.hpp"
 
 namespace netwright {
+namespace {
 
-std::span<const Opcode> quant_opcodes() { return {}; }
+#if defined(__x86_64__)
+#define NETWRIGHT_FAST(name) avx2::name
+#else
+#define NETWRIGHT_FAST(name) nullptr
+#endif
+#define NETWRIGHT_OPCODE(code, name, workspace) \
+  {code, #name, 1, check::name, workspace, baseline::name, NETWRIGHT_FAST(name)}
+
+constexpr Opcode kOpcodes[] = {
+    NETWRIGHT_OPCODE(2, rms_norm, nullptr),
+    NETWRIGHT_OPCODE(3, quantize_rows, nullptr),
+    NETWRIGHT_OPCODE(4, matmul_quant, workspace::matmul_quant),
+    NETWRIGHT_OPCODE(5, glu, nullptr),
+};
+
+}  // namespace
+
+std::span<const Opcode> quant_opcodes() { return kOpcodes; }
 
 }  // namespace netwright

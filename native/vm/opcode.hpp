@@ -14,7 +14,7 @@ enum class Format : std::uint8_t {
   int8 = 4, uint8 = 5, int16 = 6, int32 = 7, int64 = 8, boolean = 9,
   q4_0 = 16, q4_1 = 17, q5_0 = 18, q5_1 = 19, q8_0 = 20,
   q2_k = 21, q3_k = 22, q4_k = 23, q5_k = 24, q6_k = 25, tq1_0 = 26, tq2_0 = 27,
-  act8x32 = 40,   // int8 activations, one fp32 scale and one scaled sum for each 32 (kernels/activation.hpp)
+  act8x32 = 40,   // int8 activations, a scale and sums for each 32 (kernels/activation.hpp)
   act8x256 = 41,  // int8 activations, one fp32 scale for each 256, sums for each 16
   bytes = 63,     // packed by and for one kernel
 };

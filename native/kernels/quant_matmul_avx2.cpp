@@ -1,0 +1,133 @@
+// matmul_quant on AVX2. Few tokens: each panel is unpacked into registers and used at once. Many: the panels of
+// sixteen rows are unpacked once into the workspace and meet every token.
+#if defined(__AVX2__)
+#include <algorithm>
+
+#include "kernels/float_function.hpp"
+#include "kernels/quant_kernels.hpp"
+#include "kernels/quant_opcodes.hpp"
+#include "kernels/quant_product_avx2.hpp"
+
+namespace netwright {
+namespace avx2 {
+namespace {
+
+// Lanes [first, 8) of `sum` go to row `n` + lane of one token.
+NETWRIGHT_INLINE void put(const QuantProduct& product, std::int64_t t, std::int64_t n, int first, __m256 sum) {
+  const std::int64_t at = t * product.out_stride + n;
+  const std::int64_t other = t * product.residual_stride + n;
+  if (first == 0) {
+    if (product.bias != nullptr) sum = _mm256_add_ps(sum, _mm256_loadu_ps(product.bias + n));
+    if (product.residual != nullptr) sum = _mm256_add_ps(sum, _mm256_loadu_ps(product.residual + other));
+    _mm256_storeu_ps(product.out + at, sum);
+    return;
+  }
+  alignas(32) float lane[8];
+  _mm256_store_ps(lane, sum);
+  for (int i = first; i < 8; ++i) {
+    float value = lane[i];
+    if (product.bias != nullptr) value += product.bias[n + i];
+    if (product.residual != nullptr) value += product.residual[other + i];
+    product.out[at + i] = value;
+  }
+}
+
+template <Format F, int kTokens>
+void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  const std::int64_t blocks = product.k / Trait<F>::kBlock;
+  const std::int64_t stride = product.weight_stride;
+  for (std::int64_t n = begin; n < end; n += 8) {
+    const std::int64_t start = std::min(n, end - 8);  // the last eight rows overlap, and are written once
+    Bytes at = product.weight + start * stride;
+    Bytes ahead = product.weight + std::min(start + 8, product.num_rows - 8) * stride;
+    __m256 sum[kTokens];
+    for (auto& each : sum) each = _mm256_setzero_ps();
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      for (int line = 0; line < 8 * Trait<F>::kBytes; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + block * 8 * Trait<F>::kBytes + line), _MM_HINT_T0);
+      Panel<F> panel;
+      unpack(at + block * Trait<F>::kBytes, stride, panel);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTokens; ++t)
+        sum[t] = add_block(panel, product.x + t * product.x_stride, product.k, block, sum[t]);
+    }
+    for (int t = 0; t < kTokens; ++t) put(product, t, start, static_cast<int>(n - start), sum[t]);
+  }
+}
+
+template <Format F, int kTokens>
+void panels_times(const QuantProduct& product, const Panel<F>* panels, std::int64_t t, std::int64_t n, int first) {
+  const std::int64_t blocks = product.k / Trait<F>::kBlock;
+  __m256 sum[kTokens];
+  for (auto& each : sum) each = _mm256_setzero_ps();
+  for (std::int64_t block = 0; block < blocks; ++block)
+#pragma GCC unroll 4
+    for (int i = 0; i < kTokens; ++i)
+      sum[i] = add_block(panels[block], product.x + (t + i) * product.x_stride, product.k, block, sum[i]);
+  for (int i = 0; i < kTokens; ++i) put(product, t + i, n, first, sum[i]);
+}
+
+template <Format F>
+void many_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  static_assert(sizeof(Panel<F>) <= panel_bytes(Trait<F>::kBlock));
+  const std::int64_t blocks = product.k / Trait<F>::kBlock;
+  auto* panels = reinterpret_cast<Panel<F>*>(product.workspace);
+  for (std::int64_t n = begin; n < end; n += 8) {
+    const std::int64_t start = std::min(n, end - 8);
+    const int first = static_cast<int>(n - start);
+    Bytes at = product.weight + start * product.weight_stride;
+    for (std::int64_t block = 0; block < blocks; ++block)
+      unpack(at + block * Trait<F>::kBytes, product.weight_stride, panels[block]);
+    std::int64_t t = 0;
+    for (; t + 4 <= product.num_tokens; t += 4) panels_times<F, 4>(product, panels, t, start, first);
+    for (; t < product.num_tokens; ++t) panels_times<F, 1>(product, panels, t, start, first);
+  }
+}
+
+template <Format F>
+void rows(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  if (product.num_tokens == 1) few_tokens<F, 1>(product, begin, end);
+  else if (product.num_tokens == 2) few_tokens<F, 2>(product, begin, end);
+  else if (product.num_tokens == 3) few_tokens<F, 3>(product, begin, end);
+  else if (product.num_tokens == 4) few_tokens<F, 4>(product, begin, end);
+  else many_tokens<F>(product, begin, end);
+}
+
+// Runs `use` with a null Panel pointer of the format's type.
+template <class Use>
+auto with_format(Format format, Use use) {
+  switch (format) {
+    case Format::q4_0: return use(static_cast<Panel<Format::q4_0>*>(nullptr));
+    case Format::q4_1: return use(static_cast<Panel<Format::q4_1>*>(nullptr));
+    case Format::q5_0: return use(static_cast<Panel<Format::q5_0>*>(nullptr));
+    case Format::q5_1: return use(static_cast<Panel<Format::q5_1>*>(nullptr));
+    case Format::q2_k: return use(static_cast<Panel<Format::q2_k>*>(nullptr));
+    case Format::q3_k: return use(static_cast<Panel<Format::q3_k>*>(nullptr));
+    case Format::q4_k: return use(static_cast<Panel<Format::q4_k>*>(nullptr));
+    case Format::q5_k: return use(static_cast<Panel<Format::q5_k>*>(nullptr));
+    case Format::q6_k: return use(static_cast<Panel<Format::q6_k>*>(nullptr));
+    case Format::tq1_0: return use(static_cast<Panel<Format::tq1_0>*>(nullptr));
+    case Format::tq2_0: return use(static_cast<Panel<Format::tq2_0>*>(nullptr));
+    default: return use(static_cast<Panel<Format::q8_0>*>(nullptr));
+  }
+}
+
+template <Format F>
+void rows_of(const Panel<F>*, const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  rows<F>(product, begin, end);
+}
+
+}  // namespace
+}  // namespace avx2
+
+void quant_rows_avx2(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  if (end - begin < 8) return quant_rows_scalar(product, begin, end);
+  avx2::with_format(product.format, [&](const auto* tag) { avx2::rows_of(tag, product, begin, end); });
+}
+
+void avx2::matmul_quant(const Call& call) {
+  quant_multiply(call, quant_rows_avx2, function_loop(static_cast<Function>(call.parameter[0])));
+}
+
+}  // namespace netwright
+#endif

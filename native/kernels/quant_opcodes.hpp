@@ -1,0 +1,21 @@
+// Opcodes 1-9 by name, in both forms. Internal to native/kernels.
+#pragma once
+
+#include "vm/opcode.hpp"
+
+#define NETWRIGHT_TOKEN_KERNELS(X) \
+  X(gather_rows) X(rms_norm) X(quantize_rows) X(matmul_quant) X(glu) X(rope) X(cache_append) X(attention) X(matmul_dense)
+
+#define NETWRIGHT_DECLARE_TOKEN(name)               \
+  namespace baseline { void name(const Call&); }    \
+  namespace avx2 { void name(const Call&); }        \
+  namespace check { const char* name(const Call&); }
+namespace netwright {
+NETWRIGHT_TOKEN_KERNELS(NETWRIGHT_DECLARE_TOKEN)
+
+namespace workspace {
+std::int64_t matmul_quant(const Call&);
+std::int64_t attention(const Call&);
+std::int64_t matmul_dense(const Call&);
+}  // namespace workspace
+}  // namespace netwright
