@@ -14,10 +14,13 @@ namespace {
   {code, #name, 1, check::name, workspace, baseline::name, NETWRIGHT_FAST(name)}
 
 constexpr Opcode kOpcodes[] = {
+    NETWRIGHT_OPCODE(1, gather_rows, nullptr),
     NETWRIGHT_OPCODE(2, rms_norm, nullptr),
     NETWRIGHT_OPCODE(3, quantize_rows, nullptr),
     NETWRIGHT_OPCODE(4, matmul_quant, workspace::matmul_quant),
     NETWRIGHT_OPCODE(5, glu, nullptr),
+    NETWRIGHT_OPCODE(6, rope, nullptr),
+    NETWRIGHT_OPCODE(7, cache_append, nullptr),
 };
 
 }  // namespace

@@ -1,1 +1,3 @@
+#include "kernels/token_gather.hpp"
 #include "kernels/token_kernels.hpp"
+#include "kernels/token_position.hpp"
