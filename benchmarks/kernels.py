@@ -77,7 +77,9 @@ def main() -> None:
             for tokens in (1, 2, 4, 8, 16, 128):
                 bandwidth, rate = measure(name, outputs, inputs, tokens, 5 if tokens < 16 else 3)
                 cells.append(
-                    f"T={tokens}: {bandwidth:5.1f} GB/s" if tokens <= 4 else f"T={tokens}: {rate:4.0f} GOP/s"
+                    f"T={tokens}: {bandwidth:5.1f} GB/s"
+                    if tokens <= 4
+                    else f"T={tokens}: {rate:4.0f} GOP/s"
                 )
             print(f"{name:6} {outputs:5}x{inputs:<5} " + "  ".join(cells), flush=True)
 

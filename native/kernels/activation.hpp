@@ -9,7 +9,7 @@
 //   int8  q[K]          x ~ scale * q
 //   int16 sum[K / 16]   sums of 16 neighbours (ggml's q8_K bsums)
 //   fp32  scale[B]      signed: the element of largest magnitude becomes -127
-// Every array starts at a multiple of its element size; rows are padded to 64 bytes.
+// Every array starts at a multiple of its element size. 44 bytes for each 32, 292 for each 256, no padding.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,12 @@
 
 namespace netwright {
 
-inline constexpr std::int64_t kActivationAlignment = 64;
-
 // Bytes of one row of `k` elements; -1 for another format or a `k` that is no whole number of blocks.
 constexpr std::int64_t activation_row_bytes(Format format, std::int64_t k) {
-  std::int64_t bytes = -1;
   if (k < 0) return -1;
-  if (format == Format::act8x32 && k % 32 == 0) bytes = k + k / 32 * 12;
-  if (format == Format::act8x256 && k % 256 == 0) bytes = k + k / 16 * 2 + k / 256 * 4;
-  if (bytes < 0) return -1;
-  return (bytes + kActivationAlignment - 1) / kActivationAlignment * kActivationAlignment;
+  if (format == Format::act8x32 && k % 32 == 0) return k / 32 * 44;
+  if (format == Format::act8x256 && k % 256 == 0) return k / 256 * 292;
+  return -1;
 }
 
 // One act8x32 row, taken apart.

@@ -31,7 +31,7 @@ constexpr BlockSize block_size(Format format) {
     case Format::q6_k: return {256, 210};
     case Format::tq1_0: return {256, 54};
     case Format::tq2_0: return {256, 66};
-    case Format::act8x32: return {32, 40};
+    case Format::act8x32: return {32, 44};
     case Format::act8x256: return {256, 292};
   }
   return {0, 0};

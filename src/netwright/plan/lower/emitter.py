@@ -179,7 +179,7 @@ class Emitter:
 
     def act8_rows(self, rows: Extent, columns: int, format_name: str, name: str) -> View:
         """A fresh int8 activation buffer of `rows` rows (native/kernels/activation.hpp)."""
-        block, block_bytes = (32, 40) if format_name == "act8x32" else (256, 292)
+        block, block_bytes = (32, 44) if format_name == "act8x32" else (256, 292)
         row_bytes = columns // block * block_bytes
         buffer = self.buffer(ArenaKind.SCRATCH, self.most(rows) * row_bytes, name)
         return View(buffer, 0, format_name, (rows, columns), (row_bytes, 0))
