@@ -49,9 +49,10 @@ def table() -> str:
     for form in FORMATS:
         meaning, source = facts(form)
         error = normal_error(form)
+        shown = "" if error is None else f"{error:.2g}"
         rows.append(
             f"| `{form.name}` | {form.bits_per_element:.6g} | {form.block_elements} | "
-            f"{form.block_bytes} | {meaning} | {'' if error is None else f'{error:.2g}'} | {source} |"
+            f"{form.block_bytes} | {meaning} | {shown} | {source} |"
         )
     return "\n".join(rows) + "\n"
 
