@@ -1,0 +1,11 @@
+"""Every kind of file that comes from outside."""
+
+from __future__ import annotations
+
+from .kind import Kind
+from .kind_gguf import GGUF
+from .kind_machine import MACHINE
+from .kind_onnx import ONNX
+from .kind_program import PROGRAM
+
+KINDS: tuple[Kind, ...] = (GGUF, ONNX, PROGRAM, MACHINE)
