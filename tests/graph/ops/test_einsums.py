@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.graph.oracle import check_einsums, run
 
 from netwright.graph.ops.attention import Attention, Rope
 from netwright.graph.ops.conv import Conv, ConvTranspose
@@ -13,7 +14,6 @@ from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import REDUCE_CODES, CumulativeSum, Reduce
 from netwright.graph.ops.softmax import Softmax
-from tests.graph.oracle import check_einsums, run
 
 RELU = Function("relu")
 X = (2, 4, 7, 6)

@@ -26,7 +26,7 @@ ROUNDING_CODES = {"round_prefer_floor": 0, "round_prefer_ceil": 1, "floor": 2, "
 
 
 def source_coordinates(coordinates: str, size: int, output: int, scale: float) -> Array:
-    """Where each of `output` elements lies in a dim of `size` elements (ONNX Resize)."""
+    """Where each of `output` elements lies in a dim of `size` elements (ONNX Resize, in float64)."""
     at = np.arange(output, dtype=np.float64)
     if coordinates == "align_corners":
         return at * ((size - 1) / (output - 1)) if output > 1 else at * 0.0
@@ -34,11 +34,10 @@ def source_coordinates(coordinates: str, size: int, output: int, scale: float) -
         return at / scale
     if coordinates == "pytorch_half_pixel" and output <= 1:
         return at * 0.0
-    half = (at + 0.5) / scale - 0.5
     if coordinates == "half_pixel_symmetric":
-        adjustment = output / (scale * size)
-        return size / 2 * (1 - adjustment) + half
-    return half
+        # Centres fall on centres; written so that exact halves stay exact for floor and ceil.
+        return (at + (0.5 - output / 2)) / scale + (size / 2 - 0.5)
+    return (at + 0.5) / scale - 0.5
 
 
 def nearest_index(rounding: str, at: Array, size: int) -> NDArray[np.int64]:
