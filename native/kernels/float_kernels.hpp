@@ -20,5 +20,9 @@ std::int64_t gemm_packed(const Call&);
 std::int64_t conv_packed(const Call&);
 std::int64_t conv_transpose(const Call&);
 std::int64_t conv_depthwise(const Call&);
+std::int64_t matmul_batched(const Call&);
+std::int64_t lstm(const Call&);
+std::int64_t gru(const Call&);
+std::int64_t top_k(const Call&);
 }  // namespace workspace
 }  // namespace netwright

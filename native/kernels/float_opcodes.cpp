@@ -7,6 +7,7 @@
 #else
 #define NETWRIGHT_FAST(name) nullptr
 #endif
+#define NETWRIGHT_PLAIN(code, written, name, workspace) {code, #name, written, check::name, workspace, baseline::name, nullptr}
 #define NETWRIGHT_ENTRY(code, written, name, workspace) {code, #name, written, check::name, workspace, baseline::name, NETWRIGHT_FAST(name)}
 
 namespace netwright {
@@ -14,10 +15,12 @@ namespace {
 
 constexpr Opcode kOpcodes[] = {
     NETWRIGHT_ENTRY(16, 1, gemm_packed, workspace::gemm_packed),
+    NETWRIGHT_ENTRY(17, 1, matmul_batched, workspace::matmul_batched),
     NETWRIGHT_ENTRY(18, 1, conv_packed, workspace::conv_packed),
     NETWRIGHT_ENTRY(19, 1, conv_depthwise, workspace::conv_depthwise),
     NETWRIGHT_ENTRY(20, 1, conv_transpose, workspace::conv_transpose),
     NETWRIGHT_ENTRY(21, 1, pool, nullptr),
+    NETWRIGHT_ENTRY(22, 1, resize, nullptr),
     NETWRIGHT_ENTRY(32, 1, unary, nullptr),
     NETWRIGHT_ENTRY(33, 1, binary, nullptr),
     NETWRIGHT_ENTRY(34, 1, where, nullptr),
@@ -26,6 +29,17 @@ constexpr Opcode kOpcodes[] = {
     NETWRIGHT_ENTRY(37, 1, softmax, nullptr),
     NETWRIGHT_ENTRY(38, 1, layer_norm, nullptr),
     NETWRIGHT_ENTRY(39, 1, reduce, nullptr),
+    NETWRIGHT_PLAIN(40, 1, arg_reduce, nullptr),
+    NETWRIGHT_PLAIN(41, 1, gather, nullptr),
+    NETWRIGHT_ENTRY(42, 3, lstm, workspace::lstm),
+    NETWRIGHT_ENTRY(43, 2, gru, workspace::gru),
+    NETWRIGHT_ENTRY(44, 1, group_norm, nullptr),
+    NETWRIGHT_PLAIN(45, 1, gather_elements, nullptr),
+    NETWRIGHT_PLAIN(46, 1, gather_nd, nullptr),
+    NETWRIGHT_PLAIN(47, 1, scatter_nd, nullptr),
+    NETWRIGHT_PLAIN(48, 1, cumulative_sum, nullptr),
+    NETWRIGHT_PLAIN(49, 2, top_k, workspace::top_k),
+    NETWRIGHT_PLAIN(50, 1, lp_norm, nullptr),
 };
 
 }  // namespace

@@ -1,0 +1,1 @@
+#include "kernels/float_group_norm.hpp"
