@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
-from netwright.graph.interpret import interpret
 from numpy.typing import NDArray
 
 from netwright.errors import FormatError
 from netwright.frontends.packages import package_file
 from netwright.graph.graph import Graph
+from netwright.graph.interpret import interpret
 
 Values: TypeAlias = NDArray[Any]
 

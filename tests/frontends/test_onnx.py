@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from netwright.graph.verify import verify
 from onnx import TensorProto, helper
 from tests.frontends.onnx_oracle import (
     NETWORKS,
@@ -27,6 +26,7 @@ from netwright.frontends.onnx_operators import OPERATORS
 from netwright.graph.graph import Graph
 from netwright.graph.ops.quantise import FakeQuantise
 from netwright.graph.tensor import FileData, Role
+from netwright.graph.verify import verify
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, final
+from typing import Any, Final, NoReturn, cast, final
 
 from netwright.errors import FormatError, UnsupportedError
 from netwright.frontends.weights import Entry
@@ -71,9 +71,9 @@ def read_safetensors(path: Path) -> SafetensorsFile:
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     header = _header(path, raw)
-    texts = header.pop("__metadata__", {})
-    if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
-        _fail(path, "__metadata__", type(texts).__name__, "texts by name")
+    texts = _object(header.pop("__metadata__", {}))
+    if texts is None or not all(isinstance(v, str) for v in texts.values()):
+        _fail(path, "__metadata__", texts, "texts by name")
     start = 8 + len(raw)
     tensors = {name: _entry(path, name, value, start) for name, value in header.items()}
     _no_holes(path, tensors, start, size_bytes)
@@ -87,6 +87,10 @@ def _fail(path: Path, field: str, got: object, expected: str) -> NoReturn:
     )
 
 
+def _object(value: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
 def _header(path: Path, raw: bytes) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -95,34 +99,35 @@ def _header(path: Path, raw: bytes) -> dict[str, Any]:
         return found
 
     try:
-        header = json.loads(raw.decode(), object_pairs_hook=once)
+        header = _object(json.loads(raw.decode(), object_pairs_hook=once))
     except (ValueError, RecursionError) as error:
         _fail(path, "header", f"{type(error).__name__} ({str(error)[:80]})", "JSON")
-    if not isinstance(header, dict):
-        _fail(path, "header", type(header).__name__, "tensors by name")
+    if header is None:
+        _fail(path, "header", "another JSON value", "an object of tensors by name")
     return header
 
 
 def _counts(value: Any, most: int) -> tuple[int, ...] | None:
     """A short list of non-negative integers, or None."""
-    if not isinstance(value, list) or len(value) > most:
+    items = cast("list[Any]", value) if isinstance(value, list) else None
+    if items is None or len(items) > most:
         return None
-    items: list[Any] = value
     valid = all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in items)
     return tuple(items) if valid else None
 
 
 def _entry(path: Path, name: str, value: Any, start_bytes: int) -> Entry:
     field = f"tensor {name!r}"
-    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        _fail(path, field, value, "dtype, shape and data_offsets")
-    shape, offsets = _counts(value["shape"], MOST_DIMS), _counts(value["data_offsets"], 2)
+    found = _object(value)
+    if found is None or set(found) != {"dtype", "shape", "data_offsets"}:
+        _fail(path, field, found, "dtype, shape and data_offsets")
+    shape, offsets = _counts(found["shape"], MOST_DIMS), _counts(found["data_offsets"], 2)
     if shape is None or offsets is None or len(offsets) != 2 or offsets[0] > offsets[1]:
-        _fail(path, field, value, f"at most {MOST_DIMS} sizes, and two ordered offsets")
-    kind = _TYPES.get(value["dtype"]) if isinstance(value["dtype"], str) else None
+        _fail(path, field, found, f"at most {MOST_DIMS} sizes, and two ordered offsets")
+    kind = _TYPES.get(str(found["dtype"]))
     if kind is None:
         raise UnsupportedError(
-            f"{path}: {field} has type {value['dtype']!r}; known are {', '.join(_TYPES)}; "
+            f"{path}: {field} has type {found['dtype']!r}; known are {', '.join(_TYPES)}; "
             "convert the tensor to one of them"
         )
     size = math.prod(shape) * kind[1]

@@ -20,6 +20,7 @@ def render(text: str, **tokens: str) -> str:
     return ChatTemplate(text, tokens, "m.gguf").render([USER])
 
 
+@pytest.mark.network
 def test_smollm2() -> None:
     template = gguf_chat_template(read_gguf(package_file("smollm2")))
     assert template is not None

@@ -30,12 +30,14 @@ def smollm2() -> Tokeniser:
     return load_tokeniser(package_file("smollm2"))
 
 
+@pytest.mark.network
 @pytest.mark.parametrize("case", LLAMA_CPP, ids=lambda c: repr(c["text"][:20]))
 def test_ids_equal_llama_cpps(smollm2: Tokeniser, case: dict[str, object]) -> None:
     assert smollm2.encode_prompt(str(case["text"])) == case["prompt"]
     assert smollm2.encode_text(str(case["text"])) == case["plain"]
 
 
+@pytest.mark.network
 def test_smollm2_facts(smollm2: Tokeniser) -> None:
     assert smollm2.size == 49152
     assert smollm2.stop_ids == {0, 2}
@@ -43,6 +45,7 @@ def test_smollm2_facts(smollm2: Tokeniser) -> None:
     assert smollm2.piece(3575) == b" capital"
 
 
+@pytest.mark.network
 def test_smollm2_builds_fast() -> None:
     file = read_gguf(package_file("smollm2"))
     seconds: list[float] = []
@@ -54,6 +57,7 @@ def test_smollm2_builds_fast() -> None:
     assert min(seconds) < 0.400
 
 
+@pytest.mark.network
 @settings(max_examples=150, deadline=None)
 @given(
     text=st.text(
@@ -68,6 +72,7 @@ def test_decode_inverts_encode(smollm2: Tokeniser, text: str) -> None:
     assert "".join(stream.push(i) for i in ids) + stream.finish() == text
 
 
+@pytest.mark.network
 def test_stream_never_shows_half_a_character(smollm2: Tokeniser) -> None:
     stream = Detokeniser(smollm2)
     ids = smollm2.encode_text("\U0001f3f3")
@@ -187,6 +192,7 @@ def test_refusals(tmp_path: Path) -> None:
         load_tokeniser(tmp_path)
 
 
+@pytest.mark.network
 def test_minilm_equals_its_library() -> None:
     folder = package_file("minilm")
     ours = load_tokeniser(folder)
