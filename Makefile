@@ -37,6 +37,21 @@ $(VENV)/dev: $(VENV)/base
 	$(PYTHON) -m pip install --quiet --no-deps $(NETWORKS)
 	touch $@
 
+# The core with address and undefined-behaviour sanitizers, under the native tests and the fuzzer.
+# The package is a tree of links, so that this core stands beside the same Python files.
+SANITIZED := $(abspath build/sanitize)
+FUZZ_COUNT ?= 2000
+sanitize: $(VENV)/dev
+	rm -rf $(SANITIZED)/src && mkdir -p $(SANITIZED)/src
+	cp -rs $(abspath src/netwright) $(SANITIZED)/src/ && rm -f $(SANITIZED)/src/netwright/core*.so
+	cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNETWRIGHT_SANITIZE=ON -DPython_EXECUTABLE=$(abspath $(PYTHON)) -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(SANITIZED)/src/netwright >/dev/null
+	cmake --build $(SANITIZED)
+	$(SANITIZER) $(PYTHON) -m pytest -p no:cacheprovider -o pythonpath=. $(SANITIZED_TESTS)
+	$(SANITIZER) $(PYTHON) -m tests.fuzz --count $(FUZZ_COUNT) --case-seconds 30
+SANITIZED_TESTS := tests/kernels tests/run tests/simulate tests/plan
+SANITIZER = env LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so)" \
+            ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=tests/sanitize:$(SANITIZED)/src
+
 # In-place native build while developing: src/netwright/core*.so
 native:
 	cmake -S . -B build/dev -G Ninja -DPython_EXECUTABLE=$(abspath $(PYTHON)) -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(abspath src/netwright) >/dev/null

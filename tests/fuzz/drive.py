@@ -99,6 +99,8 @@ def _batch(kind: Kind, run: Run, kept: Path) -> Outcome:
 
 
 def _work(kind: Kind, run: Run, folder: str) -> subprocess.CompletedProcess[str]:
+    # What the caller has put first stays first: `make sanitize` does.
+    paths = (os.environ.get("PYTHONPATH"), str(ROOT / "src"), str(ROOT))
     sanitised = "asan" in os.environ.get("LD_PRELOAD", "")
     command = [
         sys.executable, "-m", "tests.fuzz.worker", kind.name, str(run.seed), str(run.first),
@@ -107,7 +109,7 @@ def _work(kind: Kind, run: Run, folder: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)},
         capture_output=True,
         text=True,
         errors="replace",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from netwright.errors import NetwrightError
+from netwright.frontends.gguf import load_gguf
 from netwright.frontends.gguf_file import Strings, read_gguf
 from netwright.frontends.gguf_write import GgufData, Written, write_gguf
 from netwright.graph.format import format_of
@@ -98,18 +99,25 @@ def _seeds(folder: Path) -> list[Path]:
 
 
 def _load(path: Path) -> None:
-    file = read_gguf(path)
-    for value in file.metadata.values():
-        if isinstance(value, Strings):
-            try:
-                list(value)
-            except NetwrightError:
-                continue
-    for use in (_tokenise, _talk):
+    """Every use is tried; the first refusal is what counts."""
+    refusals: list[NetwrightError] = []
+    for use in (_read, _tokenise, _talk, _graph):
         try:
             use(path)
-        except NetwrightError:
-            continue
+        except NetwrightError as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def _read(path: Path) -> None:
+    for value in read_gguf(path).metadata.values():
+        if isinstance(value, Strings):
+            list(value)
+
+
+def _graph(path: Path) -> None:
+    load_gguf(path)
 
 
 def _tokenise(path: Path) -> None:
