@@ -20,6 +20,7 @@ from netwright.graph.ops.elementwise import Binary, Cast, Unary
 from netwright.graph.ops.function import IDENTITY, Function
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
+from netwright.graph.ops.reduce import Reduce
 from netwright.transform.draft import Draft, Rule
 
 _FOLD_ELEMENTS = 1 << 24
@@ -52,8 +53,10 @@ def _count(shape: tuple[Extent, ...]) -> int:
 
 def _does_nothing(op: Op, x: TensorType, y: TensorType) -> bool:
     match op.kind:
-        case Unary(function) if function == IDENTITY:
+        case Unary(Function("identity") | Function("scale", 1.0, 0.0)):
             return True
+        case Unary(Function("clip", low, high)):
+            return low == -math.inf and high == math.inf
         case Reshape() | Expand() | Slice() | Tile():
             steps = op.kind.steps if isinstance(op.kind, Slice) else (1,)
             return x.shape == y.shape and all(step == 1 for step in steps)
@@ -100,6 +103,45 @@ def _keeps_order(order: tuple[int, ...], shape: tuple[Extent, ...]) -> bool:
     """Whether a transpose moves only dims of size 1, so that memory stays as it is."""
     moved = [d for d in order if shape[d] != 1]
     return moved == sorted(moved)
+
+
+def _keep_dims(draft: Draft, op: Op) -> Sequence[Op] | None:
+    """A reduction whose dropped dims are put back keeps them, also through functions between."""
+    if not isinstance(op.kind, Reshape):
+        return None
+    functions: list[Op] = []
+    before = draft.maker(op.inputs[0])
+    while before is not None and isinstance(before.kind, Unary):
+        functions.append(before)
+        before = draft.maker(before.inputs[0])
+    if before is None or not isinstance(before.kind, Reduce) or before.kind.keepdims:
+        return None
+    (x,) = before.inputs
+    if x is None or not all(draft.alone(made.outputs[0]) for made in (before, *functions)):
+        return None
+    kept = draft.op(op.name, replace(before.kind, keepdims=True), (x,))
+    if draft.shape(kept.outputs[0]) != op.kind.shape:
+        return None
+    chain = [kept]
+    for function in reversed(functions):
+        chain.append(draft.op(function.name, function.kind, chain[-1].outputs))
+    return (*chain[:-1], replace(chain[-1], outputs=op.outputs))
+
+
+def _mean(draft: Draft, op: Op) -> Sequence[Op] | None:
+    """A sum over n elements times 1 / n is the mean."""
+    if not isinstance(op.kind, Unary) or op.kind.function.name != "scale":
+        return None
+    before = draft.made_by(op.inputs[0], Reduce)
+    if before is None or not isinstance(before.kind, Reduce) or before.inputs[0] is None:
+        return None
+    shape = draft.shape(before.inputs[0])
+    sizes = [shape[axis] for axis in before.kind.axes]
+    if before.kind.function != "sum" or not all(isinstance(e, int) for e in sizes):
+        return None
+    if op.kind.function != Function("scale", 1.0 / max(_count(tuple(sizes)), 1)):
+        return None
+    return (replace(op, kind=replace(before.kind, function="mean"), inputs=before.inputs),)
 
 
 def _linear(draft: Draft, op: Op) -> Sequence[Op] | None:
@@ -187,6 +229,8 @@ def _composition(after: Function, before: Function) -> Function | None:
     match after, before:
         case Function("scale", a, b), Function("scale", c, d):
             return Function("scale", a * c, a * d + b)
+        case Function("hard_sigmoid", a, b), Function("scale", c, d):
+            return Function("hard_sigmoid", a * c, a * d + b)
         case Function("reciprocal"), Function("sqrt"):
             return Function("rsqrt")
         case Function("clip" | "relu"), Function("clip" | "relu"):
@@ -213,6 +257,8 @@ RULES = (
     Rule("constants evaluated", _fold),
     Rule("operators without effect removed", _drop),
     Rule("movements merged", _merge_movement),
+    Rule("dims of reductions kept", _keep_dims),
+    Rule("sums made means", _mean),
     Rule("products with a constant matrix made Linear", _linear),
     Rule("arithmetic with one number made a function", _number),
     Rule("products with itself made squares", _square),

@@ -148,6 +148,10 @@ class Draft:
         dims = tuple(Dim(f"d{i}", size) for i, size in enumerate(shape))
         return self._add(replace(found, dims=dims))
 
+    def like(self, tensor: TensorId, name: str) -> TensorId:
+        """A new tensor of the same type."""
+        return self._add(replace(self.tensors[tensor], name=name))
+
     def op(self, name: str, kind: OpKind, inputs: Sequence[TensorId | None]) -> Op:
         """A new operator with one new output."""
         given = [None if i is None else self.tensors[i] for i in inputs]

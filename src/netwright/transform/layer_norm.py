@@ -91,7 +91,7 @@ def _layer_norm(draft: Draft, op: Op) -> Sequence[Op] | None:
 
 
 def _folded_norm(draft: Draft, op: Op) -> Sequence[Op] | None:
-    """Finds x * g + (b - mean * g) with g = rsqrt(var + epsilon) * gamma, as TensorFlow writes it."""
+    """Finds x * g + (b - mean * g) with g = rsqrt(var + epsilon) * gamma, as in TensorFlow."""
     pair = binary_operands(op, "add")
     for scaled, shift in both_ways(pair) if pair is not None else ():
         product, rest = operands(draft, scaled, "mul"), operands(draft, shift, "sub")

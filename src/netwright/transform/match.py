@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from netwright.graph.extent import Extent
@@ -74,6 +75,25 @@ def reduced(draft: Draft, tensor: TensorId | None, function: str) -> tuple[Reduc
     if x is None or op.kind.function != function or not op.kind.keepdims:
         return None
     return op.kind, x
+
+
+def monomial(draft: Draft, tensor: TensorId, depth: int = 4) -> tuple[float, Counter[TensorId]]:
+    """A tensor as coefficient * product of powers, through products, squares and factors."""
+    if depth:
+        scaled = function_of(draft, tensor, "scale")
+        if scaled is not None and scaled[0].beta == 0.0:
+            coefficient, powers = monomial(draft, scaled[1], depth - 1)
+            return coefficient * scaled[0].alpha, powers
+        square = argument_of(draft, tensor, Function("square"))
+        pair = (square, square) if square is not None else operands(draft, tensor, "mul")
+        if pair is not None:
+            (a, left), (b, right) = (monomial(draft, part, depth - 1) for part in pair)
+            return a * b, left + right
+        power = operands(draft, tensor, "pow")
+        if power is not None and draft.number(power[1]) == 3.0:
+            coefficient, powers = monomial(draft, power[0], depth - 1)
+            return coefficient**3, powers + powers + powers
+    return 1.0, Counter({tensor: 1})
 
 
 def axes_of(kind: Reduce, rank: int) -> tuple[int, ...]:

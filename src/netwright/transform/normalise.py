@@ -6,6 +6,7 @@ Every pattern is exact, not an approximation.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from netwright.transform.match import (
     both_ways,
     close,
     function_of,
+    monomial,
     operands,
     reduced,
 )
@@ -119,30 +121,25 @@ def _is_tanh_argument(draft: Draft, tensor: TensorId, x: TensorId) -> bool:
     """Whether this is sqrt(2 / pi) (x + 0.044715 x^3), or sqrt(2 / pi) x (1 + 0.044715 x^2)."""
     factor, inner = _unscaled(draft, tensor, 1.0)
     total = operands(draft, inner, "add")
-    if total is not None and close(factor, _ROOT):
-        for a, b in both_ways(total):
-            k, cube = _unscaled(draft, b, 1.0)
-            if a == x and close(k, _CUBE) and _is_cube(draft, cube, x):
-                return True
+    for a, b in both_ways(total) if total is not None else ():
+        cube = monomial(draft, b)
+        if a == x and close(factor, _ROOT) and _is_power(cube, x, 3, _CUBE):
+            return True
     pair = operands(draft, inner, "mul")
     for a, b in both_ways(pair) if pair is not None else ():
         k, root = _unscaled(draft, a, factor)
         found = function_of(draft, b, "scale")
-        if root != x or found is None:
+        if root != x or found is None or not close(k * found[0].beta, _ROOT):
             continue
-        if close(k * found[0].beta, _ROOT) and close(k * found[0].alpha, _ROOT * _CUBE):
-            return argument_of(draft, found[1], Function("square")) == x
+        if _is_power(monomial(draft, found[1]), x, 2, _CUBE * _ROOT / (k * found[0].alpha)):
+            return True
     return False
 
 
-def _is_cube(draft: Draft, tensor: TensorId, x: TensorId) -> bool:
-    power = operands(draft, tensor, "pow")
-    if power is not None:
-        return power[0] == x and draft.number(power[1]) == 3.0
-    pair = operands(draft, tensor, "mul")
-    return pair is not None and any(
-        a == x and argument_of(draft, b, Function("square")) == x for a, b in both_ways(pair)
-    )
+def _is_power(
+    term: tuple[float, Counter[TensorId]], x: TensorId, exponent: int, coefficient: float
+) -> bool:
+    return term[1] == Counter({x: exponent}) and close(term[0], coefficient)
 
 
 def _softmax(draft: Draft, op: Op) -> Sequence[Op] | None:

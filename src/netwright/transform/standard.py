@@ -5,6 +5,7 @@ from __future__ import annotations
 from netwright.graph.graph import Graph
 from netwright.graph.verify import verify
 from netwright.transform import (
+    affine,
     attention,
     batch_norm,
     bias,
@@ -12,6 +13,7 @@ from netwright.transform import (
     epilogue,
     layer_norm,
     normalise,
+    one_hot,
     pad,
 )
 from netwright.transform.dead_code import without_dead
@@ -33,9 +35,13 @@ _STAGES: tuple[tuple[tuple[str, tuple[Rule, ...]], ...], ...] = (
         ("pad", pad.RULES),
         ("batch_norm", batch_norm.RULES),
         ("bias", bias.RULES),
+        ("one_hot", one_hot.RULES),
         ("canonicalise", canonicalise.RULES),
     ),
-    (("epilogue", epilogue.RULES),),
+    (
+        ("epilogue", epilogue.RULES),
+        ("affine", affine.RULES),
+    ),
 )
 _MAX_ROUNDS = 16
 

@@ -1,0 +1,1 @@
+"""Shipped .pth weights → ONNX files."""
