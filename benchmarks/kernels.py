@@ -44,7 +44,7 @@ def activations(tokens: int, inputs: int, code: int) -> tuple[NDArray[np.uint8],
 
 
 def measure(name: str, outputs: int, inputs: int, tokens: int, repeats: int) -> tuple[float, float]:
-    """(GB/s, GOP/s), the best of some passes over copies of the weight that together leave the caches."""
+    """(GB/s, GOP/s), the best of some passes over copies that leave the caches."""
     code, elements, block_bytes, act = FORMATS[name]
     stride = inputs // elements * block_bytes
     copies = max(1, LARGE_BYTES // (outputs * stride)) if tokens <= 4 else 1

@@ -21,6 +21,7 @@ constexpr Opcode kOpcodes[] = {
     NETWRIGHT_OPCODE(5, glu, nullptr),
     NETWRIGHT_OPCODE(6, rope, nullptr),
     NETWRIGHT_OPCODE(7, cache_append, nullptr),
+    NETWRIGHT_OPCODE(8, attention, workspace::attention),
 };
 
 }  // namespace
