@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_vocabularies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -22,6 +23,8 @@ from netwright.run.generate.sentencepiece import SPACE
 from netwright.run.generate.tokeniser import Detokeniser, Tokeniser
 
 # text, ids as a whole prompt, ids as plain text; from llama.cpp's llama_tokenize on this file
+# texts, and the same of made-up vocabularies: name → a (prompt, plain) pair a text
+TINY = json.loads((Path(__file__).parent / "tiny_ids.json").read_text())
 LLAMA_CPP = json.loads((Path(__file__).parent / "smollm2_ids.json").read_text())
 
 
@@ -136,6 +139,22 @@ def test_start_and_control_tokens(tmp_path: Path) -> None:
 def test_scored_round_trip(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     tokeniser = scored(tmp_path_factory.getbasetemp(), PIECES)
     assert tokeniser.decode(tokeniser.encode_text(text)) == text.replace(SPACE, " ")
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_made_up_vocabularies_equal_llama_cpps(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "v.gguf"
+    write_gguf(path, tiny_vocabularies.all_vocabularies()[name], ())
+    tokeniser = load_tokeniser(path)
+    for text, (prompt, plain) in zip(tiny_vocabularies.TEXTS, TINY[name], strict=True):
+        assert tokeniser.encode_prompt(text) == prompt, text
+        assert tokeniser.encode_text(text) == plain, text
+
+
+def test_a_start_token_that_is_there_is_not_doubled(tmp_path: Path) -> None:
+    # llama.cpp puts a second one and warns; templates that write it themselves mean one
+    tokeniser = scored(tmp_path, PIECES)
+    assert tokeniser.encode_prompt("<s>a")[:2] == tokeniser.encode_prompt("a")[:2]
 
 
 def byte_level_file(tmp_path: Path, pre: str, merges: list[str]) -> Path:
