@@ -139,7 +139,7 @@ class _Writer:
     def flush(self, file: BinaryIO) -> None:
         for array in self._arrays:
             file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
-            file.write(np.ascontiguousarray(array).tobytes())
+            file.write(np.ascontiguousarray(array).data)
 
 
 @final

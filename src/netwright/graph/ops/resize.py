@@ -26,7 +26,7 @@ ROUNDING_CODES = {"round_prefer_floor": 0, "round_prefer_ceil": 1, "floor": 2, "
 
 
 def source_coordinates(coordinates: str, size: int, output: int, scale: float) -> Array:
-    """Where each of `output` elements lies in a dim of `size` elements (ONNX Resize, in float64)."""
+    """Where each of `output` elements lies in a dim of `size` elements (ONNX Resize; float64)."""
     at = np.arange(output, dtype=np.float64)
     if coordinates == "align_corners":
         return at * ((size - 1) / (output - 1)) if output > 1 else at * 0.0

@@ -1,4 +1,4 @@
-"""Families of networks, built by code with seeded random weights."""
+"""Families of networks, built by code with seeded random weights, or (seed None) as shapes only."""
 
 from netwright.graph.zoo.gpt import gpt
 from netwright.graph.zoo.llama import llama

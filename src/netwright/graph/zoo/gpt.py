@@ -32,7 +32,7 @@ class GptSizes:
     epsilon: float = 1e-5
 
 
-def gpt(sizes: GptSizes, form: Format = FP32, seed: int = 0) -> Graph:
+def gpt(sizes: GptSizes, form: Format = FP32, seed: int | None = 0) -> Graph:
     """A causal transformer. Input `tokens` [batch, tokens]; output `logits` [batch, tokens, v].
 
     Pre-norm, gelu (tanh form), biases everywhere, the embedding is the output matrix.

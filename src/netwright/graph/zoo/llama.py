@@ -41,7 +41,9 @@ class LlamaSizes:
         return self.width // self.heads
 
 
-def llama(sizes: LlamaSizes, form: Format = FP32, cache: Format = FP16, seed: int = 0) -> Graph:
+def llama(
+    sizes: LlamaSizes, form: Format = FP32, cache: Format = FP16, seed: int | None = 0
+) -> Graph:
     """A decoder over symbols `n_tokens` (new tokens) and `n_past` (earlier ones).
 
     Input `tokens` [n_tokens]; output `logits` [n_tokens, vocabulary]. The embedding is also the

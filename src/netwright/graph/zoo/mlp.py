@@ -13,7 +13,7 @@ from netwright.graph.ops.linear import Linear
 from netwright.graph.zoo.weights import RandomWeights
 
 
-def mlp(widths: Sequence[int], batch: int = 1, form: Format = FP32, seed: int = 0) -> Graph:
+def mlp(widths: Sequence[int], batch: int = 1, form: Format = FP32, seed: int | None = 0) -> Graph:
     """Linear layers of these widths with relu between them. Input x [batch, widths[0]]."""
     b = Builder("mlp")
     weights = RandomWeights(b, seed)

@@ -14,7 +14,9 @@ _LAYERS = (
 )  # fmt: skip
 
 
-def mobilenet_v1(image: int = 224, width: float = 1.0, classes: int = 1000, seed: int = 0) -> Graph:
+def mobilenet_v1(
+    image: int = 224, width: float = 1.0, classes: int = 1000, seed: int | None = 0
+) -> Graph:
     """Input `image` [1, 3, image, image]; output `logits` [1, classes].
 
     `width` multiplies every layer's channels. Source: Howard et al., arXiv 1704.04861, table 1.

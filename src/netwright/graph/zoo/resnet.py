@@ -28,7 +28,7 @@ class ResnetSizes:
     batch: int = 1
 
 
-def resnet(sizes: ResnetSizes, seed: int = 0) -> Graph:
+def resnet(sizes: ResnetSizes, seed: int | None = 0) -> Graph:
     """Input `image` [batch, 3, image, image]; output `logits` [batch, classes].
 
     Bottlenecks stride in their 3x3 convolution, as torchvision does.
