@@ -95,10 +95,11 @@ def test_no_cost_beats_its_bound(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(MACHINES), WORKS, st.integers(0, 10**9), st.integers(1, 8))
+@given(st.sampled_from(MACHINES[1:]), WORKS, st.integers(0, 10**9), st.integers(1, 8))
 def test_weights_from_further_away_are_never_faster(
     name: str, task: Work, near: int, factor: int
 ) -> None:
+    """Not for a microcontroller: its flash and its SRAM are read side by side."""
     machine = library_machine(name)
     unit = machine.units[0]
     before = lower_bound(machine, unit, task, Setting(1, near))

@@ -85,15 +85,18 @@ def _flows(
     read, written = [0.0] * len(path), [0.0] * len(path)
     for traffic in work.traffic:
         level, reuse = origin(machine, unit, work, setting, traffic.kind)
+        beside = path[level].read_only
+        below = 0.0  # share of the bytes that the memories further in kept
         for index in range(level + 1):
-            if index < level and path[level].read_only and not path[index].read_only:
-                # What is executed in place from flash does not pass through the SRAM beside it.
-                continue
-            inner = path[index - 1] if index else None
-            held = inner.capacity_bytes * instances(inner, unit, setting.units) if inner else 0.0
-            share = 1.0 - kept * min(1.0, held / reuse) if reuse > 0 else 0.0
+            held = path[index].capacity_bytes * instances(path[index], unit, setting.units)
+            here = kept * min(1.0, held / reuse) if reuse > 0 else 1.0
+            # What is used in place from flash does not pass through the SRAM beside it: there
+            # only what it kept is read.
+            passing = here if beside and index < level and not path[index].read_only else 1.0
+            share = max(0.0, passing - below)
             read[index] += traffic.read_bytes * share
             written[index] += traffic.written_bytes * share
+            below = max(below, here if index < level else 0.0)
     result: list[Flow] = []
     for memory, r, w in zip(path, read, written, strict=True):
         read_rate, write_rate = bandwidths(memory, unit, setting.units)

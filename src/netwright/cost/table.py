@@ -1,4 +1,4 @@
-"""Measured table: what the kernel took at neighbouring sizes, interpolated in logarithms."""
+"""Measured table: what the kernel took at other sizes, as a sum of terms and their residual."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netwright.cost.cost import Cost, Setting
 from netwright.cost.hierarchy import origin
+from netwright.cost.least_squares import non_negative
 from netwright.cost.roofline import (
     bound_seconds,
     energy_joules,
@@ -27,72 +28,84 @@ from netwright.timeline.timeline import Interval
 CONFIDENCE = 0.9
 DEVIATIONS = 1.645  # of a normal distribution, for CONFIDENCE
 LEAST_SPREAD = 0.03  # no interval is narrower: repeats on a shared machine differ by so much
-STEEPEST = 1.3  # a kernel's time grows at most a little faster than any of its sizes
-RIDGE = 1e-2
+OTHER_VARIANT = 2.0  # how much wider the interval is when another variant's table must do
+FEW_POINTS = 0.3  # deviation in logarithms of a table too small to test on itself
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """A table in logarithms. `deviation` is the leave-one-out residual of log seconds."""
+    """A table as a sum of terms and what is left over.
 
-    sizes: NDArray[np.float64]  # [points, dims]
-    seconds: NDArray[np.float64]  # [points]
+    `seconds ~ sum_s coefficients[s] * product of the sizes in s`, over all subsets s of the sizes,
+    with no coefficient negative: a fixed cost, and one term for each array that a kernel walks
+    (for a product of T, K, N: T K N arithmetic, K N weights, T K inputs, T N outputs). The ratio
+    of measured to modelled is interpolated between the points (in logarithms, by inverse distance
+    to the square). `deviation` is the leave-one-out residual of log seconds.
+    """
+
+    log_sizes: NDArray[np.float64]  # [points, dims]
+    coefficients: NDArray[np.float64]  # [2 ** dims]
+    log_ratio: NDArray[np.float64]  # [points]
     deviation: float
 
-    def log_seconds(self, at: NDArray[np.float64], skip: int | None = None) -> float:
-        """Local linear regression around `at`; slopes are kept from 0 to STEEPEST."""
-        keep = np.ones(len(self.seconds), dtype=bool)
-        if skip is not None:
-            keep[skip] = False
-        sizes = self.sizes[keep]
-        # Beyond the largest size measured, time grows in proportion: every loop is linear in it.
-        within = np.minimum(at, sizes.max(axis=0))
-        beyond = float((at - within).sum())
-        offsets = sizes - within
-        seconds = self.seconds[keep]
-        distance = np.sqrt((offsets**2).sum(axis=1))
-        nearest = int(distance.argmin())
-        if distance[nearest] < 1e-9:
-            return float(seconds[nearest]) + beyond
-        weights = 1.0 / (distance**2 + 1e-6)
-        weights /= weights.sum()
-        mean_offset, mean_seconds = weights @ offsets, float(weights @ seconds)
-        centred = offsets - mean_offset
-        gram = (centred * weights[:, None]).T @ centred + RIDGE * np.eye(offsets.shape[1])
-        pull = (centred * weights[:, None]).T @ (seconds - mean_seconds)
-        slopes = np.asarray(np.linalg.solve(gram, pull), dtype=np.float64)
-        slopes = np.clip(slopes, 0.0, STEEPEST)
-        return mean_seconds - float(slopes @ mean_offset) + beyond
+    def seconds(self, sizes: NDArray[np.float64]) -> float:
+        """The time at sizes [dims], each at least 1."""
+        return float((terms(sizes[None]) @ self.coefficients)[0]) * math.exp(
+            interpolate(self.log_sizes, self.log_ratio, np.log(sizes))
+        )
+
+
+def terms(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sizes [points, dims] → products of every subset [points, 2 ** dims], the empty one first."""
+    result = np.ones((len(sizes), 1))
+    for column in sizes.T:
+        result = np.concatenate([result, result * column[:, None]], axis=1)
+    return result
+
+
+def interpolate(
+    at: NDArray[np.float64], values: NDArray[np.float64], where: NDArray[np.float64]
+) -> float:
+    """Inverse distance weighting: exact at a point, an average of neighbours elsewhere."""
+    squared = ((at - where) ** 2).sum(axis=1)
+    weights = 1.0 / (squared + 1e-9) ** 2
+    return float(weights @ values / weights.sum())
 
 
 @lru_cache(maxsize=1024)
 def fit(table: Table) -> Fit:
     """The table, ready to be asked, with its own leave-one-out error."""
-    sizes = np.log(np.maximum(np.array([p.sizes for p in table.points], dtype=np.float64), 1.0))
-    seconds = np.log(np.array([p.seconds for p in table.points]))
-    plain = Fit(sizes, seconds, 0.0)
+    sizes = np.maximum(np.array([p.sizes for p in table.points], dtype=np.float64), 1.0)
+    seconds = np.array([p.seconds for p in table.points])
+    features = terms(sizes)
+    # Every point counts by its relative error.
+    coefficients = non_negative(features / seconds[:, None], np.ones(len(seconds)))
+    ratio = np.log(seconds / (features @ coefficients))
+    places = np.log(sizes)
     noise = float(np.median([p.spread for p in table.points]))
-    residuals = [0.5]
-    if len(table.points) > 2:
+    deviation = FEW_POINTS
+    if len(seconds) > 3:
+        left_out = np.arange(len(seconds))
         residuals = [
-            abs(plain.log_seconds(sizes[i], skip=i) - seconds[i]) for i in range(len(seconds))
+            abs(ratio[i] - interpolate(places[left_out != i], ratio[left_out != i], places[i]))
+            for i in left_out
         ]
-    # The middle of the absolute residuals: edge points are extrapolated when they are left out.
-    deviation = 1.4826 * float(np.median(residuals))
-    return Fit(sizes, seconds, max(math.hypot(deviation, noise), LEAST_SPREAD))
+        # 1.4826 x the median of absolute values: the deviation, not moved by a few odd points.
+        deviation = 1.4826 * float(np.median(residuals))
+    return Fit(places, coefficients, ratio, max(math.hypot(deviation, noise), LEAST_SPREAD))
 
 
 def find(unit: Unit, work: Work, regime: Regime) -> Table | None:
-    """The table of this opcode and variant, in this regime if there is one, else in the other."""
-    other: Table | None = None
-    for candidate in unit.tables:
-        same = candidate.opcode == work.opcode and candidate.variant == work.variant
-        if same and len(candidate.points[0].sizes) == len(work.sizes):
-            if candidate.regime is regime:
-                return candidate
-            other = candidate
-    return other
+    """The table of this opcode nearest to the work: its variant first, then its regime."""
+    usable = [
+        t
+        for t in unit.tables
+        if t.opcode == work.opcode and len(t.points[0].sizes) == len(work.sizes)
+    ]
+    return min(
+        usable, key=lambda t: (t.variant != work.variant, t.regime is not regime), default=None
+    )
 
 
 def regime_of(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Regime:
@@ -112,8 +125,7 @@ def table(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cost:
     if found is None:
         return roofline(machine, unit, work, setting)
     ready = fit(found)
-    at = np.log(np.maximum(np.array(work.sizes, dtype=np.float64), 1.0))
-    seconds = math.exp(ready.log_seconds(at))
+    seconds = ready.seconds(np.maximum(np.array(work.sizes, dtype=np.float64), 1.0))
     ideal, resource = ideal_seconds(machine, unit, work, setting)
     if setting.units > 1:
         alone = Setting(1, setting.weights_reuse_bytes, setting.activations_reuse_bytes)
@@ -121,7 +133,8 @@ def table(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cost:
         seconds *= ideal / single if single > 0 else 1.0
     seconds = max(seconds, bound_seconds(machine, unit, work, setting))
     fixed = overhead_seconds(machine, work, setting)
-    wide = math.exp(DEVIATIONS * ready.deviation)
+    doubt = ready.deviation * (1.0 if found.variant == work.variant else OTHER_VARIANT)
+    wide = math.exp(DEVIATIONS * doubt)
     interval = Interval(seconds / wide + fixed, seconds * wide + fixed, CONFIDENCE)
     total = seconds + fixed
     joules = energy_joules(machine, unit, work, setting, total)

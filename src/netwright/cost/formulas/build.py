@@ -12,9 +12,15 @@ Views: TypeAlias = Sequence[View | None]
 Parameters: TypeAlias = Sequence[float]
 Formula: TypeAlias = Callable[[str, Views, Parameters], Work]
 
-# Operations of one scalar function in fp32: order of graph/ops/function.py's docstring is the
-# code. Polynomial forms of exp and its kin take 8 to 16 multiplies and adds; 10 is used.
+# Operations of one scalar function in fp32. Polynomial forms of exp and its kin take 8 to 16
+# multiplies and adds; 10 is used.
 FUNCTION_OPERATIONS = 10.0
+# The plain ones, by their code (order of graph/ops/function.py's docstring): identity, relu, clip,
+# leaky_relu, hard_sigmoid, hard_swish, sqrt, abs, neg, floor, ceil, round, square, scale.
+PLAIN_OPERATIONS = {
+    0: 0.0, 1: 1.0, 2: 2.0, 3: 2.0, 7: 4.0, 8: 5.0, 15: 1.0, 18: 1.0, 19: 1.0, 20: 1.0, 21: 1.0,
+    22: 1.0, 29: 1.0, 33: 2.0,
+}  # fmt: skip
 
 
 def need(opcode: str, operands: Views, index: int) -> View:
@@ -57,8 +63,8 @@ def size(*operands: View | None) -> int:
 
 
 def function_operations(code: float, elements: int) -> float:
-    """Operations of a fused function: none for identity (0), one for relu (1), else ten."""
-    return elements * (0.0 if code == 0 else 1.0 if code == 1 else FUNCTION_OPERATIONS)
+    """Operations of a scalar function on so many elements."""
+    return elements * PLAIN_OPERATIONS.get(int(code), FUNCTION_OPERATIONS)
 
 
 def plain(

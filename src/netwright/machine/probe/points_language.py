@@ -97,7 +97,7 @@ def rows_of_tokens() -> Iterator[KernelPoint]:
                     continue
                 sizes = (rows, inner)
                 x, out = dense("fp32", *sizes), dense(fmt, *sizes)
-                weight, act = dense("fp32", inner), (3, 0.0, 0.0)
+                weight, act = dense("fp32", inner), (9, 0.0, 0.0)
                 yield _warm("rms_norm", fmt, sizes, (out, x, weight), (1e-5,))
                 yield _warm("glu", fmt, sizes, (out, x, x), act)
                 if fmt != "fp32":

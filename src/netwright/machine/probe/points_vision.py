@@ -28,7 +28,16 @@ DEPTHWISE = (
     (112, 32, 3, 1), (56, 96, 3, 2), (56, 144, 3, 1), (28, 144, 5, 2), (28, 240, 5, 1),
     (14, 240, 3, 2), (14, 480, 3, 1), (14, 672, 5, 1), (7, 1152, 5, 1), (7, 1152, 3, 1),
 )  # fmt: skip
+REDUCTIONS = (
+    (1, 49, 1152), (1, 3136, 96), (1, 196, 480), (128, 384, 1), (40, 6625, 1), (1, 1024, 1),
+    (16, 196, 64), (4, 40, 384),
+)  # fmt: skip
 GEMM = ((384, 384), (384, 1536), (1536, 384), (768, 768), (256, 1024), (128, 64), (1024, 6625))
+
+
+# Codes in the order of graph/ops/function.py: relu, clip, sigmoid, hard_swish, silu, gelu, tanh,
+# exp, sqrt, erf, square.
+FUNCTIONS = (1, 2, 6, 8, 9, 10, 12, 13, 15, 24, 29)
 
 
 def gemms() -> Iterator[KernelPoint]:
@@ -112,17 +121,24 @@ def rows() -> Iterator[KernelPoint]:
 
 def elements() -> Iterator[KernelPoint]:
     """Element by element, copies, reductions and pooling."""
-    for count in (256, 4096, 50176, 401408, 1605632):
+    for count in (64, 1024, 8192, 50176, 200704, 401408, 1605632):
         x = dense("fp32", count)
-        for code in (1, 3, 5, 8):
+        for code in FUNCTIONS:
             yield _warm("unary", str(code), (count,), (x, x), (code, 0.0, 0.0))
         yield _warm("binary", "fp32", (count,), (x, x, x), (0, 0, 0.0, 0.0))
         yield _warm("copy", "fp32,fp32", (count,), (x, x), ())
         yield _warm("fill", "fp32", (count,), (x,), (0.0,))
-    for outer, middle, inner in ((1, 49, 1152), (1, 3136, 96), (128, 384, 1), (16, 196, 64)):
+    for outer, middle, inner in REDUCTIONS:
         out, x = dense("fp32", outer, inner), dense("fp32", outer, middle, inner)
         yield _warm("reduce", "fp32", (outer, middle, inner), (out, x), (0,))
-    for side, channels, kernel in ((56, 64, 3), (28, 128, 2), (14, 256, 3), (13, 32, 2)):
+    for side, channels, kernel in (
+        (56, 64, 3),
+        (28, 128, 2),
+        (14, 256, 3),
+        (13, 32, 2),
+        (56, 24, 2),
+        (7, 480, 3),
+    ):
         operands = (image(1, channels, side, side), image(1, channels, side * 2, side * 2))
         pad = kernel // 2 if kernel % 2 else 0
         parameters = (0, kernel, kernel, 2, 2, pad, pad, 1, 1, 0)

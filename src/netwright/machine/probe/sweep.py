@@ -55,7 +55,7 @@ def memories(host: Host, seconds: float, source: Source) -> tuple[Memory, ...]:
         if cache.sharers > 1 or cache is host.caches[-1]:
             # Others may sit in a shared cache: what is left of it is what counts.
             capacity = _effective(size, cache.size_bytes, read, seconds)
-        shared = tuple((n, _together(size // n, n, seconds)) for n in _counts(host, cache.sharers))
+        shared = _shared_curve(size, read, _counts(host, cache.sharers), seconds)
         levels.append(
             Memory(
                 name=f"l{cache.level}",
@@ -75,8 +75,7 @@ def memories(host: Host, seconds: float, source: Source) -> tuple[Memory, ...]:
 def _main(host: Host, last_cache: int, seconds: float, source: Source) -> Memory:
     size = min(max(4 * last_cache, FEWEST_DRAM_BYTES), LARGEST_SWEEP_BYTES, host.memory_bytes // 4)
     read, write = _rates(size, max(seconds, 0.1))
-    counts = thread_counts(host.processors)
-    curve = tuple((n, _together(size // n, n, max(seconds, 0.1))) for n in counts)
+    curve = _shared_curve(size, read, thread_counts(host.processors), max(seconds, 0.1))
     return Memory(
         name="dram",
         capacity_bytes=host.memory_bytes,
@@ -84,12 +83,19 @@ def _main(host: Host, last_cache: int, seconds: float, source: Source) -> Memory
         source=source,
         read_bytes_per_second=read,
         write_bytes_per_second=write,
-        units_read=((1, read), *(p for p in curve if p[0] > 1)),
+        units_read=curve,
     )
 
 
 def _counts(host: Host, sharers: int) -> tuple[int, ...]:
     return tuple(n for n in thread_counts(host.processors) if n <= sharers)
+
+
+def _shared_curve(
+    size: int, read: float, counts: tuple[int, ...], seconds: float
+) -> tuple[tuple[int, float], ...]:
+    """Bytes per second of n threads together, each on `size` bytes; at most n times one."""
+    return tuple((n, min(n * read, _together(size, n, seconds)) if n > 1 else read) for n in counts)
 
 
 def _together(bytes_each: int, threads: int, seconds: float) -> float:
