@@ -17,6 +17,8 @@ namespace {
 using Offset = std::int64_t;
 using Index = std::int32_t;
 constexpr Offset kFar = std::numeric_limits<Offset>::max() / 4;
+constexpr int kDeepest = 4000;  // levels of recursion: some 3 MB of stack
+constexpr std::int64_t kMostPairs = 1 << 24;  // of overlapping buffers: 128 MiB
 
 // Which buffers to try first among equal offsets: Width in time, Area, Total load around it.
 enum class Key : std::uint8_t { width, area, total };
@@ -80,7 +82,7 @@ class Search {
   }
 
   bool out_of_budget() {
-    if (nodes_used_ >= limits_.nodes) return true;
+    if (too_deep_ || nodes_used_ >= limits_.nodes) return true;
     if (limits_.seconds <= 0) return false;
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
     return passed.count() > limits_.seconds;
@@ -163,6 +165,10 @@ class Search {
   // (offset, then rank) never goes back behind it.
   Outcome node(const Part& part, std::size_t begin, std::size_t end, Offset from, Index from_rank) {
     if (nodes_left_-- <= 0) return Outcome::stopped;
+    if (depth_ >= kDeepest) {
+      too_deep_ = true;
+      return Outcome::stopped;
+    }
     if ((nodes_left_ & 1023) == 0 && limits_.seconds > 0 && out_of_budget()) return Outcome::stopped;
     const std::size_t base = active_.size();
     Offset lowest_top = kFar;  // a placement at or above it would leave a hole that a buffer fits in
@@ -229,9 +235,11 @@ class Search {
       if (cutpoints.empty()) cutpoints.push_back(part.first);
       cutpoints.push_back(s + 1);
     }
+    ++depth_;
     const Outcome outcome = cutpoints.empty()
                                 ? node(part, begin, end, choice.offset, choice.rank)
                                 : solve_split(part, cutpoints);
+    --depth_;
     for (Index s = sections_.first[b]; s + 1 < sections_.last[b]; ++s) ++cuts_[s];
     return outcome;
   }
@@ -312,6 +320,8 @@ class Search {
   const Limits limits_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   Preorder preorder_{};
+  int depth_ = 0;
+  bool too_deep_ = false;
   std::int64_t nodes_left_ = 0, nodes_used_ = 0, stamps_ = 0;
   std::vector<Offset> start_offset_, min_offset_, solution_, floor_, total_;
   std::vector<char> placed_;
@@ -325,6 +335,7 @@ class Search {
 
 Fit fit(const Buffers& buffers, std::int64_t capacity, const Limits& limits) {
   if (buffers.count() == 0) return {Outcome::found, 0, {}};
+  if (overlapping_pairs(buffers) > kMostPairs) return {Outcome::stopped, 0, {}};
   return Search(buffers, capacity, limits).run();
 }
 

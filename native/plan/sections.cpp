@@ -27,6 +27,20 @@ void add_overlaps(Sections& sections) {
 
 }  // namespace
 
+std::int64_t overlapping_pairs(const Buffers& buffers) {
+  // A buffer overlaps those that start before it ends, less those that end before it starts.
+  std::vector<std::int64_t> lower = buffers.lower, upper = buffers.upper;
+  std::sort(lower.begin(), lower.end());
+  std::sort(upper.begin(), upper.end());
+  std::int64_t twice = 0;
+  for (std::size_t b = 0; b < buffers.count(); ++b) {
+    twice += std::lower_bound(lower.begin(), lower.end(), buffers.upper[b]) - lower.begin();
+    twice -= std::upper_bound(upper.begin(), upper.end(), buffers.lower[b]) - upper.begin();
+    twice -= 1;  // itself
+  }
+  return twice / 2;
+}
+
 Sections make_sections(const Buffers& buffers) {
   const auto n = static_cast<std::int32_t>(buffers.count());
   std::vector<std::int32_t> by_lower(n), by_upper(n);

@@ -22,4 +22,7 @@ struct Sections {
 
 Sections make_sections(const Buffers& buffers);
 
+// How many pairs of buffers are alive together, without listing them; `make_sections` lists them all.
+std::int64_t overlapping_pairs(const Buffers& buffers);
+
 }  // namespace netwright::plan

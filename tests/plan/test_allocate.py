@@ -122,6 +122,12 @@ def test_every_public_case_is_there() -> None:
     assert [path.name[0] for path in CASES] == list("ABCDEFGHIJK")
 
 
+@pytest.mark.parametrize("num_blocks", [4100, 20000])
+def test_search_gives_up_before_stack_or_memory_end(num_blocks: int) -> None:
+    blocks = tuple(Block(64, 0, 1 + i) for i in range(num_blocks))
+    assert fit_blocks(blocks, 64 * num_blocks).outcome is Outcome.STOPPED
+
+
 def test_same_blocks_same_packing() -> None:
     blocks = read_case(CASES[2])
     assert pack_blocks(blocks, nodes=3000) == pack_blocks(blocks, nodes=3000)

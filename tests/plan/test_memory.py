@@ -183,6 +183,13 @@ def test_pieces_of_one_buffer_may_come_in_any_order() -> None:
     assert flow.before == ((), (), (0, 1))
 
 
+def test_buffer_without_bytes_still_orders_tasks() -> None:
+    buffers = (MemoryBuffer(0), MemoryBuffer(64, to_end=True))
+    ops = (MemoryOp((), (0,)), MemoryOp((0,), (1,)), MemoryOp((), (0,)))
+    assert make_flow(ops, buffers).before == ((), (0,), (0, 1))
+    assert plan_memory(ops, buffers).order == (0, 1, 2)
+
+
 def test_long_network_is_planned_at_once() -> None:
     # 400 residual blocks: 2 tasks each, the second adds to the block's input in place.
     buffers = [MemoryBuffer(4096, from_start=True)]

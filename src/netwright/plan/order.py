@@ -129,7 +129,9 @@ def make_flow(ops: tuple[MemoryOp, ...], buffers: tuple[MemoryBuffer, ...]) -> F
 
 
 def _share_bytes(buffers: tuple[MemoryBuffer, ...], a: int, b: int) -> bool:
-    """Whether two buffers of one root overlap in it."""
+    """Whether two buffers of one root overlap in it. A buffer without bytes orders tasks too."""
+    if a == b or buffers[a].alias_of is None or buffers[b].alias_of is None:
+        return True
     first, second = buffers[a], buffers[b]
     return (
         first.alias_offset_bytes < second.alias_offset_bytes + second.size_bytes
