@@ -6,6 +6,7 @@ from netwright.graph.analysis import analyse
 from netwright.graph.build import Builder
 from netwright.graph.format import Q4_1
 from netwright.graph.ops.attention import Attention
+from netwright.graph.tensor import Role
 from netwright.graph.zoo.llama import LlamaSizes, llama
 from netwright.graph.zoo.mlp import mlp
 from netwright.graph.zoo.mobilenet import mobilenet_v1
@@ -37,6 +38,9 @@ def test_llama_decode_reads_every_weight_once_and_its_cache():
     matrices = 64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 96
     attention = 2 * 10 * 64
     assert found.macs == size.layers * (matrices + attention) + 64 * 64 + _norms(found)
+    assert sum(found.role_bytes.values()) == found.moved_bytes
+    # The embedding is read once whole, for the logits, and one row of it for the token.
+    assert found.role_bytes[Role.WEIGHT] == found.weight_bytes + 64 * 4
     append = next(w for w in found.works if w.name == "k_all")
     assert append.written_bytes == 2 * 16 * 2
     attend = next(w for w in found.works if w.name == "attention")

@@ -103,6 +103,15 @@ class Analysis:
         return sum((w.read_bytes + w.written_bytes) * w.repeat for w in self.works)
 
     @property
+    def role_bytes(self) -> dict[Role, int]:
+        """Of the bytes moved, those of each role."""
+        found: dict[Role, int] = {}
+        for one in self.works:
+            for t in one.traffic:
+                found[t.role] = found.get(t.role, 0) + t.size_bytes * one.repeat
+        return found
+
+    @property
     def intensity(self) -> float:
         """Operations a byte of the whole network, unfused."""
         return self.operations / self.moved_bytes if self.moved_bytes else 0.0

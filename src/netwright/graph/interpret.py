@@ -110,6 +110,19 @@ def read_data(entry: Data, name: str) -> NDArray[np.uint8]:
     return np.frombuffer(raw, dtype=np.uint8)
 
 
+def last_readers(graph: Graph) -> dict[TensorId, int]:
+    """Tensor → place in the body of the last node that reads it; outputs are read after the end."""
+    last: dict[TensorId, int] = {}
+    for index, node in enumerate(graph.body):
+        if isinstance(node, Block):
+            read = {i for op in node.body for i in op.inputs} | {c.first for c in node.carries}
+            read |= {c.updated for c in node.carries}
+        else:
+            read = set(node.inputs)
+        last.update({i: index for i in read if i is not None})
+    return {**last, **dict.fromkeys(graph.outputs, len(graph.body))}
+
+
 class _Call:
     """One run over a graph without symbols."""
 
@@ -122,11 +135,14 @@ class _Call:
 
     def run(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         self._inputs(inputs)
-        for node in self.graph.body:
+        last = last_readers(self.graph)
+        for index, node in enumerate(self.graph.body):
             if isinstance(node, Block):
                 self._block(node)
             else:
                 self._op(node)
+            for place in [i for i in self.values if last.get(i, -1) <= index]:
+                del self.values[place]
         outputs = {self.graph[i].name: self._read(i) for i in self.graph.outputs}
         return outputs, self.state
 

@@ -8,8 +8,9 @@ from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
 from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
 from netwright.graph.ops.linear import Linear, MatMul
+from netwright.graph.ops.lp_norm import LpNorm
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
-from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, LpNorm, RmsNorm
+from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, RmsNorm
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
 from netwright.graph.ops.quantise import FakeQuantise
