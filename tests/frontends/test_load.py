@@ -24,6 +24,12 @@ def test_unknown_things(tmp_path: Path) -> None:
     (tmp_path / "empty.gguf").write_bytes(b"")
     with pytest.raises(FormatError, match="header of 24 bytes"):
         load(tmp_path / "empty.gguf")
+    (tmp_path / "w.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
+    with pytest.raises(FormatError, match="weights alone are no network"):
+        load(tmp_path / "w.safetensors")
+    (tmp_path / "model.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
+    with pytest.raises(FormatError, match=r"config\.json: cannot be read"):
+        load(tmp_path / "model.safetensors")
     with pytest.raises(JobError, match="no dims to bind"):
         load(tmp_path / "empty.gguf", dims={"n": 1})
 
@@ -57,6 +63,15 @@ def test_a_shipped_pickle_is_refused() -> None:
 @pytest.mark.parametrize("name", packages.SHIPPED)
 def test_shipped_networks_are_found(name: str) -> None:
     assert packages.package_file(name).exists()
+
+
+@pytest.mark.network
+def test_shipped_sizes_can_be_bound_anew() -> None:
+    graph = load("ocr-cls")
+    assert graph[graph.inputs[0]].shape == (1, 3, 48, 192)
+    assert graph[load("ocr-cls", dims={"x:0": 2}).inputs[0]].shape[1:] == (3, 48, 192)
+    with pytest.raises(JobError, match="no context"):
+        load("ocr-cls", context=4)
 
 
 def test_missing_packages_say_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import final
+from typing import Final, final
 
 from netwright.graph.format import Format
 from netwright.graph.ops.function import Function
 from netwright.graph.tensor import Data
+
+MOST_PERIOD: Final = 16  # layers in a pattern that is looked for
 
 
 @final
@@ -125,7 +127,7 @@ def runs(layers: tuple[DecoderLayer, ...]) -> tuple[Run, ...]:
     place = 0
     while place < len(likes):
         best = Run(place, 1, 1)
-        for period in range(1, (len(likes) - place) // 2 + 1):
+        for period in range(1, min(MOST_PERIOD, (len(likes) - place) // 2) + 1):
             repeat = _repeats(likes, place, period)
             if repeat > 1 and period * repeat > best.period * best.repeat:
                 best = Run(place, period, repeat)

@@ -177,7 +177,7 @@ def _model(keys: Keys, kind: Architecture, weights: Weights, context: int | None
     output = weights.find("output.weight", embedding.shape)
     sizes = _Sizes(width, heads, key_heads, key_width, value_width)
     return DecoderModel(
-        name=keys.text("general.name", keys.file.path.stem),
+        name=_shown(keys.text("general.name", ""), keys.file.path.stem),
         context=held,
         width=width,
         heads=heads,
@@ -201,6 +201,11 @@ def _model(keys: Keys, kind: Architecture, weights: Weights, context: int | None
         ),
         metadata=_metadata(keys),
     )
+
+
+def _shown(name: str, otherwise: str) -> str:
+    """A name from outside, where it is fit to be printed."""
+    return name if 0 < len(name) <= 128 and name.isprintable() else otherwise
 
 
 def _useful(window: int | None, context: int) -> int | None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Final
 
 from netwright.errors import FormatError, JobError
 from netwright.frontends.gguf import load_gguf
 from netwright.frontends.hf import load_hf
+from netwright.frontends.onnx import load_onnx
 from netwright.frontends.packages import SHIPPED, package_file
 from netwright.frontends.refused import refuse_pickle
 from netwright.graph.graph import Graph
-
-# Readers that are loaded only when they are needed: suffix → module, function(path, dims).
-_LAZY: Final = {".onnx": ("netwright.frontends.onnx", "load_onnx")}
 
 
 def load(
@@ -32,7 +28,11 @@ def load(
         UnsupportedError: well formed, but holds what we do not cover.
         JobError: `dims` or `context` do not fit the network.
     """
-    path = _find(source)
+    path = Path(source)
+    if isinstance(source, str) and source in SHIPPED and not path.exists():
+        path = package_file(source)
+        dims = {**dict(SHIPPED[source].dims), **(dims or {})}
+    _check(path)
     if path.is_dir():
         return load_hf(path, dims=dims, context=context)
     head = _head(path)
@@ -43,30 +43,29 @@ def load(
         return load_gguf(path, context=context)
     refuse_pickle(path, head)
     if suffix == ".safetensors":
+        if path.name != "model.safetensors":
+            raise FormatError(
+                f"{path}: weights alone are no network; give the folder that has config.json, "
+                "with the weights in model.safetensors or in the shards of its index"
+            )
         return load_hf(path.parent, dims=dims, context=context)
-    if suffix in _LAZY:
+    if suffix == ".onnx":
         if context is not None:
             raise JobError(f"{path}: an ONNX network has no context; give dims instead")
-        module, function = _LAZY[suffix]
-        graph: Graph = getattr(import_module(module), function)(path, dims or {})
-        return graph
+        return load_onnx(path, dims or {})
     raise FormatError(
         f"{path}: got a file that begins with {head[:8]!r}, expected .gguf, .onnx, .safetensors "
         f"or a folder with config.json; or one of {', '.join(SHIPPED)}"
     )
 
 
-def _find(source: str | Path) -> Path:
-    if isinstance(source, str) and source in SHIPPED and not Path(source).exists():
-        return package_file(source)
-    path = Path(source)
+def _check(path: Path) -> None:
     if path.is_dir() and not (path / "config.json").is_file():
         raise FormatError(f"{path}: a folder without config.json; give a file or a model's folder")
     if not path.exists():
         raise FormatError(
             f"{path}: there is no such file; give a path, or one of {', '.join(SHIPPED)}"
         )
-    return path
 
 
 def _head(path: Path) -> bytes:

