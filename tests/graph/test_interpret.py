@@ -79,6 +79,10 @@ def test_bad_inputs_are_named():
         interpret(network, {"tokens": TOKENS}, {"n_tokens": 65, "n_past": 0}, {})
     with pytest.raises(GraphError, match=r"embed.*indices 3..99 are outside a dim of size 32"):
         interpret(network, {"tokens": [3, 4, 5, 6, 7, 99]}, symbols, {})
+    with pytest.raises(JobError, match=r"no state is named 'k_cache'; it has \['k_cache.0', "):
+        interpret(network, {"tokens": TOKENS}, symbols, {"k_cache": np.zeros((64, 2, 8))})
+    with pytest.raises(JobError, match=r"state k_cache.1 has shape \(3,\), expected \(64, 2, 8\)"):
+        interpret(network, {"tokens": TOKENS}, symbols, {"k_cache.1": np.zeros(3)})
     with pytest.raises(JobError, match="69 rows do not fit the cache"):
         interpret(network, {"tokens": TOKENS}, {"n_tokens": 6, "n_past": 63}, {})
 

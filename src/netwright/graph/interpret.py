@@ -46,7 +46,11 @@ class Interpreter:
         missing = sorted({s.name for s in self.graph.symbols} - set(symbols))
         if missing:
             raise JobError(f"{self.graph.name}: symbol {missing[0]} has no value; give one")
-        return _Call(bind(self.graph, symbols), self, dict(state)).run(inputs)
+        known = kept_names(self.graph)
+        for name in sorted(set(state) - known):
+            raise JobError(f"{self.graph.name}: no state is named {name!r}; it has {sorted(known)}")
+        kept = {name: np.asarray(value) for name, value in state.items()}
+        return _Call(bind(self.graph, symbols), self, kept).run(inputs)
 
     def weight(self, place: TensorId, repetition: int) -> Array:
         """The values of a weight in one repetition."""
@@ -108,6 +112,25 @@ def read_data(entry: Data, name: str) -> NDArray[np.uint8]:
             f"{entry.offset_bytes}; the file is truncated"
         )
     return np.frombuffer(raw, dtype=np.uint8)
+
+
+def kept_names(graph: Graph) -> frozenset[str]:
+    """The names that states and caches have between calls; inside a block one a repetition."""
+    inside: dict[TensorId, int] = {}
+    for node in graph.body:
+        if isinstance(node, Block):
+            places = {i for op in node.body for i in op.inputs if i is not None}
+            inside.update(dict.fromkeys(places, node.repeat))
+    names: set[str] = set()
+    for index, tensor in enumerate(graph.tensors):
+        if tensor.role not in _KEPT:
+            continue
+        repeat = inside.get(TensorId(index))
+        if repeat is None:
+            names.add(tensor.name)
+        else:
+            names.update(repetition_name(tensor.name, r) for r in range(repeat))
+    return frozenset(names)
 
 
 def last_readers(graph: Graph) -> dict[TensorId, int]:

@@ -17,6 +17,8 @@ from netwright.graph.tensor import ArrayData, Data, Role, Tensor, TensorId
 # Roles whose values exist before anything runs.
 _GIVEN = frozenset((Role.INPUT, Role.WEIGHT, Role.STATE, Role.CACHE, Role.OPTIMISER))
 _KEPT = frozenset((Role.STATE, Role.CACHE, Role.OPTIMISER))
+MAX_REPEAT = 1_000_000  # so that unrolling a hostile file ends
+
 _OWN = _GIVEN - {Role.INPUT}
 
 
@@ -167,8 +169,8 @@ class _Check:
 
     def _block(self, block: Block, defined: set[TensorId]) -> None:
         where = f"block {block.name}"
-        if block.repeat < 1:
-            self._fail(where, f"repeat {block.repeat}", "at least 1")
+        if not 1 <= block.repeat <= MAX_REPEAT:
+            self._fail(where, f"repeat {block.repeat}", f"1 to {MAX_REPEAT}")
         inner = set(defined)
         for carry in block.carries:
             for place in (carry.first, carry.inside, carry.updated, carry.last):
