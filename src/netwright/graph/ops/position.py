@@ -87,6 +87,33 @@ class Rope(OpKind):
         return (y,)
 
 
+def _rope_angles(
+    kind: Rope, types: Sequence[TensorType | None], t: tuple[str, Extent]
+) -> tuple[list[Einsum], Access, Access]:
+    """Cosine and sine of position t times frequency j; uses -1 .. -9."""
+    j = ("j", kind.rotary // 2)
+    slope = -2.0 * math.log(kind.base) / kind.rotary
+    at_j, at_t = ([access(-i, (name,)) for i in range(1, 7)] for name in ("j", "t"))
+    steps = [
+        Einsum((j,), (), at_j[0], "index"),
+        Einsum((j,), (at_j[0],), at_j[1], "scale", parameters=(slope, 0.0)),
+        Einsum((j,), (at_j[1],), at_j[2], "exp"),
+        Einsum((t,), (), at_t[3], "index"),
+        Einsum((t,), (at_t[3],), at_t[4], "scale", parameters=(1.0, kind.start)),
+    ]
+    frequency = at_j[2]
+    if optional(types, 1) is not None:
+        steps.append(Einsum((j,), (frequency, access(1, ("j",))), at_j[5], "div"))
+        frequency = at_j[5]
+    angle, cosine, sine = (access(-i, ("t", "j")) for i in (7, 8, 9))
+    steps += [
+        Einsum((t, j), (at_t[4], frequency), angle),
+        Einsum((t, j), (angle,), cosine, "cos"),
+        Einsum((t, j), (angle,), sine, "sin"),
+    ]
+    return steps, cosine, sine
+
+
 def _rope_cascade(
     kind: Rope,
     types: Sequence[TensorType | None],
@@ -95,28 +122,10 @@ def _rope_cascade(
 ) -> tuple[Einsum, ...]:
     """Angles from positions and frequencies, then one rotation of each pair."""
     batch = tuple(f"b{i}" for i in range(len(shape) - 3))
-    j, t = ("j", kind.rotary // 2), ("t", shape[-3])
-    over = (*zip(batch, shape[:-3], strict=True), t, ("h", shape[-2]), j)
-    slope = -2.0 * math.log(kind.base) / kind.rotary
-    steps = [
-        Einsum((j,), (), access(-1, ("j",)), "index"),
-        Einsum((j,), (access(-1, ("j",)),), access(-2, ("j",)), "scale", parameters=(slope, 0.0)),
-        Einsum((j,), (access(-2, ("j",)),), access(-3, ("j",)), "exp"),
-        Einsum((t,), (), access(-4, ("t",)), "index"),
-        Einsum(
-            (t,), (access(-4, ("t",)),), access(-5, ("t",)), "scale", parameters=(1.0, kind.start)
-        ),
-    ]
-    frequency = access(-3, ("j",))
-    if optional(types, 1) is not None:
-        steps.append(Einsum((j,), (frequency, access(1, ("j",))), access(-6, ("j",)), "div"))
-        frequency = access(-6, ("j",))
-    angle, cosine, sine = (access(-i, ("t", "j")) for i in (7, 8, 9))
-    steps += [
-        Einsum((t, j), (access(-5, ("t",)), frequency), angle),
-        Einsum((t, j), (angle,), cosine, "cos"),
-        Einsum((t, j), (angle,), sine, "sin"),
-    ]
+    t = ("t", shape[-3])
+    steps, cosine, sine = _rope_angles(kind, types, t)
+    outer = (*zip(batch, shape[:-3], strict=True), t, ("h", shape[-2]))
+    over = (*outer, ("j", kind.rotary // 2))
 
     def at(index: int, place: Index) -> Access:
         return access(index, (*batch, "t", "h", place))
@@ -135,9 +144,8 @@ def _rope_cascade(
     rest = shape[-1] - kind.rotary
     if rest != 0:
         place = Projection((("rest", 1),), kind.rotary)
-        steps.append(
-            Einsum((*over[:-1], ("rest", rest)), (at(0, place),), at(len(types), place), "identity")
-        )
+        whole = (*outer, ("rest", rest))
+        steps.append(Einsum(whole, (at(0, place),), at(len(types), place), "identity"))
     return tuple(steps)
 
 
