@@ -16,6 +16,5 @@ NETWRIGHT_TOKEN_KERNELS(NETWRIGHT_DECLARE_TOKEN)
 namespace workspace {
 std::int64_t matmul_quant(const Call&);
 std::int64_t attention(const Call&);
-std::int64_t matmul_dense(const Call&);
 }  // namespace workspace
 }  // namespace netwright
