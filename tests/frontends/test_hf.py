@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from tiny_models import HEADS, KEY_HEADS, PROMPT
+from tests.frontends import tiny_models
+from tests.frontends.tiny_models import HEADS, KEY_HEADS, PROMPT
 from torch.nn import functional
 
 from netwright.errors import FormatError, JobError, NetwrightError, UnsupportedError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_vocabularies
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.run.generate import tiny_vocabularies
 from tokenizers import Tokenizer
 
 from netwright.errors import FormatError, UnsupportedError

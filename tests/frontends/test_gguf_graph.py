@@ -9,8 +9,8 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-import tiny_models
-from tiny_models import ARCHITECTURES, CONTEXT, PROMPT
+from tests.frontends import tiny_models
+from tests.frontends.tiny_models import ARCHITECTURES, CONTEXT, PROMPT
 
 from netwright.errors import FormatError, JobError, UnsupportedError
 from netwright.frontends import load
