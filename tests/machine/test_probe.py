@@ -1,0 +1,125 @@
+"""The probe of the machine at hand: plausible, kept, reused, and clear when the store is bad."""
+
+from pathlib import Path
+
+import pytest
+
+from netwright.errors import MachineError
+from netwright.machine import Basis, Regime, verify
+from netwright.machine.load import library_machine, machine
+from netwright.machine.probe import Depth, here, measure, store_path
+from netwright.machine.probe.door import core
+from netwright.machine.probe.host import host
+from netwright.machine.probe.points import KernelPoint, dense
+from netwright.machine.probe.points_language import language_points
+from netwright.machine.probe.points_vision import vision_points
+from netwright.machine.probe.store import load, save
+from netwright.machine.probe.sweep import thread_counts
+from netwright.machine.probe.timing import Timer, tables
+
+GLANCE = Depth("glance", seconds=0.5, sweep_seconds=0.002, point_seconds=0.0)
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_measured_machine_is_whole() -> None:
+    shares: list[float] = []
+    found = measure(host(), GLANCE, lambda what, share: shares.append(share))
+    assert verify(found) is found
+    unit = found.units[0]
+    assert unit.source.basis is Basis.MEASURED
+    assert dict(unit.rates)["fp32"] > 1e8
+    reads = [m.read_bytes_per_second or 0.0 for m in found.memories]
+    assert reads[0] > reads[-1] > 1e8
+    assert all(
+        b.capacity_bytes >= a.capacity_bytes
+        for a, b in zip(found.memories, found.memories[1:], strict=False)
+    )
+    assert shares == sorted(shares)
+
+
+def test_the_store_gives_back_what_it_was_given() -> None:
+    kept = library_machine("raspberry-pi-5")
+    save(store_path(), "key", "full", kept)
+    assert load(store_path(), "key", ("full", "quick")) == kept
+    assert load(store_path(), "key", ("quick",)) is None
+    assert load(store_path(), "other", ("full",)) is None
+
+
+def test_here_reuses_the_profile_and_prefers_the_full_one() -> None:
+    quick, full = library_machine("raspberry-pi-4"), library_machine("raspberry-pi-5")
+    save(store_path(), host().key, "quick", quick)
+    assert machine("here") == quick
+    save(store_path(), host().key, "full", full)
+    assert here() == full
+
+
+def test_the_store_lies_in_the_cache_folder(cache_folder: Path) -> None:
+    assert store_path() == cache_folder / "netwright" / "machines.sqlite"
+
+
+def test_a_relative_cache_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the XDG base directory specification asks."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "somewhere")
+    assert store_path() == Path.home() / ".cache" / "netwright" / "machines.sqlite"
+
+
+def test_a_damaged_store_is_named() -> None:
+    store_path().parent.mkdir()
+    store_path().write_bytes(b"no database" * 100)
+    with pytest.raises(MachineError, match=r"machines\.sqlite: cannot be read"):
+        load(store_path(), "key", ("full",))
+
+
+def test_a_store_that_cannot_be_written_is_named(cache_folder: Path) -> None:
+    (cache_folder / "netwright").write_text("a file, no folder")
+    with pytest.raises(MachineError, match="make the folder writable"):
+        save(store_path(), "key", "full", library_machine("raspberry-pi-5"))
+
+
+def test_the_key_knows_processor_caches_and_build() -> None:
+    found = host()
+    assert found.processor in found.key
+    assert found.build in found.key
+    assert found.processors >= 1
+
+
+@pytest.mark.parametrize(("processors", "counts"), [(1, (1,)), (2, (1, 2)), (6, (1, 2, 4, 6))])
+def test_thread_counts(processors: int, counts: tuple[int, ...]) -> None:
+    assert thread_counts(processors) == counts
+
+
+def test_every_point_that_the_core_knows_is_accepted() -> None:
+    """A point that the opcode's check refuses would be lost without a word."""
+    known = {name for _, name, _, _ in core.opcodes()}
+    first = {(p.opcode, p.variant, p.regime): p for p in (*language_points(), *vision_points())}
+    timer = Timer(2**20)
+    refused = [
+        key
+        for key, point in first.items()
+        if point.opcode in known and timer.time(point, 0.0) is None
+    ]
+    assert not refused
+
+
+def test_a_longer_kernel_takes_longer() -> None:
+    """64 times the elements: more than 8 times the time, cold."""
+    points = [
+        KernelPoint("fill", "fp32", (n,), Regime.WARM, (dense("fp32", n),), (0.0,))
+        for n in (4096, 262144)
+    ]
+    taken = tables(points, 2**20, 0.005, float("inf"), lambda what, share: None)
+    assert len(taken) == 1
+    short, long = taken[0].points
+    assert long.seconds > 8 * short.seconds
+
+
+def test_the_core_refuses_copies_outside_the_bytes() -> None:
+    raw = Timer(2**20)._cold[:4096]
+    operand = (raw, 0, [1024], [4], 64)
+    with pytest.raises(ValueError, match="outside its bytes"):
+        core.time_call("fill", [operand], [0.0], 2, 0.0, False)
