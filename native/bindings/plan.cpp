@@ -3,6 +3,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -80,8 +81,13 @@ plan::Flow make_flow(Lists before, Lists touched, Numbers size, const std::vecto
   for (std::size_t t = 0; t < tasks; ++t) {
     check_indices(flow.before[t], t, "a task may only wait for tasks listed before it");
     check_indices(flow.touched[t], buffers, "a task touches a buffer that does not exist");
+    std::set<std::int32_t> once(flow.touched[t].begin(), flow.touched[t].end());
+    flow.touched[t].assign(once.begin(), once.end());
     for (const auto& [source, target] : in_place[t]) {
       check_indices({source, target}, buffers, "an in-place pair names a buffer that does not exist");
+      if (source == target || flow.size[source] != flow.size[target]) {
+        throw std::invalid_argument("an in-place pair needs two buffers of one size");
+      }
       flow.in_place[t].push_back({source, target});
     }
   }

@@ -32,11 +32,11 @@ Price: TypeAlias = Callable[[Task, Mapping[str, int]], TaskCost]
 def machine_price(machine: Machine, unit: Unit, entry: Entry, threads: int) -> Price:
     """Prices by the cost model that the unit declares.
 
-    A task of p parts runs on `min(p, threads)` units. Weights are met again once per call of the
-    entry, so they come from the memory that holds all of its weights.
+    A task of p parts runs on as many units, at most `threads` and at most all. Weights are met
+    again once per call of the entry, so they come from the memory that holds all of its weights.
 
     Raises (when asked):
-        UnsupportedError: no formula for an opcode, no such arithmetic, or too few units.
+        UnsupportedError: no formula for an opcode, no such arithmetic.
     """
     low = {symbol: least for symbol, least, _ in entry.bounds}
     weights_bytes = sum(
@@ -49,7 +49,7 @@ def machine_price(machine: Machine, unit: Unit, entry: Entry, threads: int) -> P
 
     def price(task: Task, symbols: Mapping[str, int]) -> TaskCost:
         demand = _work(task, symbols)
-        setting = replace(alone, units=min(task.parts, threads))
+        setting = replace(alone, units=min(task.parts, threads, unit.count))
         cost = estimate(machine, unit, demand, setting)
         operations, moved = demand.num_operations, float(demand.num_bytes)
         return TaskCost(cost.seconds, cost.joules, cost.interval, operations, moved)

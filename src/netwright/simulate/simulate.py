@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import final
 
 from netwright.errors import ProgramError
-from netwright.machine.machine import Machine
+from netwright.machine.machine import Machine, Unit
+from netwright.plan.predict import choose_unit, largest_task
 from netwright.program.program import Entry, Program
 from netwright.simulate.memory import peak_bytes, samples
 from netwright.simulate.pieces import Pieces, TaskTimes
@@ -40,20 +41,32 @@ class Simulation:
 
 
 def simulation(program: Program, machine: Machine, unit: str | None = None) -> Simulation:
-    """All entries priced by the cost model of one unit (the machine's first if none is named).
+    """All entries priced by the cost model of one unit: the named one, or the planner's choice.
 
     Raises:
         ProgramError: the machine has no such unit.
+        UnsupportedError: no unit can do the program's largest task.
     """
-    units = {u.name: u for u in machine.units}
-    name = machine.units[0].name if unit is None else unit
-    if name not in units:
-        raise ProgramError(f"{machine.name}: no unit {name!r}; it has {', '.join(units)}")
+    chosen = _choose(program, machine) if unit is None else _named(machine, unit)
+    threads = max(program.threads, 1)
     prices = tuple(
-        (entry.name, machine_price(machine, units[name], entry, max(program.threads, 1)))
-        for entry in program.entries
+        (entry.name, machine_price(machine, chosen, entry, threads)) for entry in program.entries
     )
     return Simulation(program, machine.name, prices)
+
+
+def _choose(program: Program, machine: Machine) -> Unit:
+    if len(machine.units) == 1:
+        return machine.units[0]
+    symbols = {name: high for entry in program.entries for name, _, high in entry.bounds}
+    return choose_unit(machine, largest_task(program), symbols)
+
+
+def _named(machine: Machine, unit: str) -> Unit:
+    units = {u.name: u for u in machine.units}
+    if unit not in units:
+        raise ProgramError(f"{machine.name}: no unit {unit!r}; it has {', '.join(units)}")
+    return units[unit]
 
 
 def simulate(
