@@ -1,7 +1,6 @@
 """Hugging Face config.json + safetensors → Graph: bert encoders and sentence embedders.
 
-Source of keys, names and equations: `transformers` (modeling_bert.py) and `sentence-transformers`
-(Pooling, Normalize).
+Source of keys, names and equations: `transformers` (modeling_bert.py).
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast, final
+from typing import Final, final
 
 from netwright.errors import FormatError, JobError, UnsupportedError
 from netwright.frontends.decoder import Product, Stored
@@ -17,10 +16,9 @@ from netwright.frontends.hf_decoder import function_of
 from netwright.frontends.hf_folder import (
     Config,
     read_config,
-    read_json,
-    read_json_list,
     read_weights,
 )
+from netwright.frontends.hf_sentence import PooledSizes, sentence
 from netwright.frontends.weights import Weights
 from netwright.graph.build import Builder
 from netwright.graph.format import INT64
@@ -29,9 +27,8 @@ from netwright.graph.ops.attention import Attention
 from netwright.graph.ops.elementwise import Binary, Cast, Unary
 from netwright.graph.ops.function import IDENTITY, Function
 from netwright.graph.ops.linear import Linear
-from netwright.graph.ops.movement import Gather, Reshape, Slice
-from netwright.graph.ops.norm import LayerNorm, LpNorm
-from netwright.graph.ops.reduce import Reduce
+from netwright.graph.ops.movement import Gather, Reshape
+from netwright.graph.ops.norm import LayerNorm
 from netwright.graph.tensor import FileData, TensorId
 
 DEFAULT_TOKENS: Final = 128
@@ -103,7 +100,9 @@ def load_hf_bert(folder: Path, dims: Mapping[str, int]) -> Graph:
     x = encoder.layers(x, _hiding(b, present, sizes))
     outputs = [x]
     if (folder / "modules.json").is_file():
-        outputs.append(_sentence(b, folder, x, present, sizes))
+        outputs.append(
+            sentence(b, folder, x, present, PooledSizes(sizes.batch, sizes.tokens, sizes.width))
+        )
     weights.all_used(("position_ids", "pooler.dense.weight", "pooler.dense.bias"))
     return b.finish(outputs)
 
@@ -273,48 +272,3 @@ def _first_rows(table: Stored, rows: int) -> Stored:
     size = rows * table.format.row_bytes(table.shape[1])
     data = FileData(table.data.path, table.data.offset_bytes, size)
     return Stored(table.name, (rows, table.shape[1]), table.format, data)
-
-
-def _sentence(b: Builder, folder: Path, x: TensorId, present: TensorId, sizes: _Sizes) -> TensorId:
-    """What modules.json says is done with the hidden states."""
-    kinds = _modules(folder)
-    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
-        raise UnsupportedError(
-            f"{folder / 'modules.json'}: modules {kinds}; covered are Transformer, Pooling and "
-            "Normalize in this order"
-        )
-    normal = kinds[2:] == ["Normalize"]
-    name = "sentence" if normal else "sentence_embedding"
-    x = _pool(b, folder, x, present, sizes, name)
-    return b.add(LpNorm(1, 2), (x,), "sentence_embedding") if normal else x
-
-
-def _modules(folder: Path) -> list[str]:
-    path = folder / "modules.json"
-    kinds: list[str] = []
-    for module in read_json_list(path):
-        kind = cast("dict[str, Any]", module).get("type") if isinstance(module, dict) else None
-        if not isinstance(kind, str):
-            raise FormatError(f"{path}: a module has no type; fetch the file again")
-        kinds.append(kind.rsplit(".", 1)[-1])
-    return kinds
-
-
-def _pool(
-    b: Builder, folder: Path, x: TensorId, present: TensorId, sizes: _Sizes, name: str
-) -> TensorId:
-    path = folder / "1_Pooling" / "config.json"
-    config = Config(path, read_json(path))
-    modes = sorted(k for k, v in config.values.items() if k.startswith("pooling_mode_") and v)
-    if modes == ["pooling_mode_cls_token"]:
-        first = Slice((0, 0, 0), (sizes.batch, 1, sizes.width), (1, 1, 1))
-        x = b.add(first, (x,), f"{name}.first")
-        return b.add(Reshape((sizes.batch, sizes.width)), (x,), name)
-    if modes != ["pooling_mode_mean_tokens"]:
-        raise UnsupportedError(f"{path}: pooling {modes}; covered are mean_tokens and cls_token")
-    column = b.add(Reshape((sizes.batch, sizes.tokens, 1)), (present,), f"{name}.present")
-    kept = b.add(Binary("mul"), (x, column), f"{name}.kept")
-    total = b.add(Reduce("sum", (1,)), (kept,), f"{name}.total")
-    count = b.add(Reduce("sum", (1,), keepdims=True), (present,), f"{name}.count")
-    least = b.add(Unary(Function("clip", 1e-9, 1e9)), (count,), f"{name}.count_at_least")
-    return b.add(Binary("div"), (total, least), name)
