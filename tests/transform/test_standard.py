@@ -16,14 +16,15 @@ from tests.frontends.onnx_oracle import NETWORKS, Network, difference, inputs, r
 
 from netwright.frontends.onnx import load_onnx
 from netwright.graph.build import Builder
+from netwright.graph.format import INT64
 from netwright.graph.graph import Graph
 from netwright.graph.interpret import interpret
 from netwright.graph.ops.attention import Attention
 from netwright.graph.ops.conv import Conv, ConvTranspose
-from netwright.graph.ops.elementwise import Binary, Unary
+from netwright.graph.ops.elementwise import Binary, Cast, Unary
 from netwright.graph.ops.function import Function
 from netwright.graph.ops.linear import Linear, MatMul
-from netwright.graph.ops.movement import Pad, Reshape, Transpose
+from netwright.graph.ops.movement import Concat, Pad, Reshape, Transpose
 from netwright.graph.ops.norm import BatchNorm, LayerNorm, RmsNorm
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.reduce import Reduce
@@ -321,10 +322,62 @@ def test_a_result_that_two_read_stays() -> None:
     check(s, s.binary("mul", y, s.unary("tanh", y)), {"Linear": 1, "Glu": 1})
 
 
-def test_a_batch_norm_alone_is_a_product_and_a_sum() -> None:
+def test_a_batch_norm_alone_is_a_depthwise_convolution() -> None:
     s = Sketch(2, 4, 3, 3)
     y = s.builder.add(BatchNorm(1e-5), [s.x, *statistics(s, 4)])
+    y = s.binary("add", s.binary("mul", y, s.weight(4, 1, 1)), s.weight(4, 1, 1))
+    check(s, s.unary("relu", y), {"Conv": 1}, 1e-5)
+
+
+def test_a_batch_norm_of_rows_is_a_product_and_a_sum() -> None:
+    s = Sketch(5, 4)
+    y = s.builder.add(BatchNorm(1e-5), [s.x, *statistics(s, 4)])
     check(s, s.unary("relu", y), {"Binary": 2})
+
+
+def test_nested_joins_are_one() -> None:
+    s = Sketch(2, 3)
+    add = s.builder.add
+    inner = add(Concat(1), [s.x, s.unary("tanh", s.x)])
+    y = add(Concat(-1), [s.unary("neg", s.x), inner, s.x])
+    check(s, y, {"Concat": 1, "Unary": 2})
+
+
+@pytest.mark.parametrize("values", [[[0], [6], [2]], [[-1], [7], [100]]])
+def test_one_hot_products_are_gathers(values: list[list[int]]) -> None:
+    """Indices outside the matrix give what they gave before: the bias alone."""
+    builder = Builder("one_hot")
+    x = builder.input("x", [("t", 3), ("one", 1)], INT64)
+    steps = builder.weight("steps", [("v", 7)], INT64, np.arange(7))
+    weight = np.random.default_rng(0).uniform(-1, 1, (7, 4)).astype(np.float32)
+    hot = builder.add(Cast("float"), [builder.add(Binary("equal"), [x, steps])])
+    table = builder.weight("w", [("v", 7), ("n", 4)], data=weight.astype(np.float64))
+    bias = builder.weight("b", [("n", 4)], data=np.ones(4))
+    y = builder.add(Binary("add"), [builder.add(MatMul(), [hot, table]), bias], "y")
+    before = builder.finish([y])
+    after, _ = standard(before)
+    found = Counter(type(op.kind).__name__ for op, _ in after.ops())
+    assert found == {"Binary": 2, "Gather": 1, "Reshape": 1}
+    given_ = {"x": np.array(values)}
+    got, wanted = (interpret(g, given_, {}, {})[0]["y"] for g in (after, before))
+    np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+
+def test_a_factor_before_a_convolution_is_taken_in() -> None:
+    s = Sketch(1, 4, 5, 5)
+    around, none = ((1, 1), (1, 1)), ((0, 0), (0, 0))
+    y = s.unary("scale", s.unary("tanh", s.x), 0.5, 2.0)
+    y = s.builder.add(Conv((1, 1), none, (1, 1)), [y, s.weight(6, 4, 1, 1)])
+    y = s.unary("scale", s.unary("tanh", y), 0.5, 0.0)
+    y = s.builder.add(Conv((1, 1), around, (1, 1)), [y, s.weight(6, 6, 3, 3)])
+    check(s, y, {"Unary": 1, "Conv": 2}, 1e-5)
+
+
+def test_a_bias_is_taken_in_through_a_squeeze() -> None:
+    s = Sketch(2, 4, 1, 6)
+    y = s.builder.add(Conv((1, 1), ((0, 0), (0, 0)), (1, 1)), [s.x, s.weight(3, 4, 1, 2)])
+    y = s.builder.add(Reshape((2, 3, 5)), [y])
+    check(s, s.binary("add", y, s.weight(1, 3, 1)), {"Conv": 1, "Reshape": 1}, 1e-5)
 
 
 def test_padding_is_taken_in() -> None:

@@ -1,4 +1,4 @@
-"""Batch norm and per-channel factors into the layer before; alone, they are a product and a sum.
+"""Batch norm and per-channel factors into the layer before; alone, a depthwise convolution.
 
 Source: Jacob et al., arXiv 1712.05877, section 3.2 (folding).
 """
@@ -60,24 +60,34 @@ def _factor_into_layer(draft: Draft, op: Op) -> Sequence[Op] | None:
 
 
 def _number_into_layer(draft: Draft, op: Op) -> Sequence[Op] | None:
-    """A convolution times a number plus a number."""
-    if not isinstance(op.kind, Unary) or op.kind.function.name != "scale":
+    """A convolution times a number plus a number, or negated."""
+    if not isinstance(op.kind, Unary) or op.kind.function.name not in ("scale", "neg"):
         return None
     layer = layer_of(draft, op.inputs[0])
     if layer is None or not isinstance(layer.kind, Conv | ConvTranspose):
         return None
     ones = np.ones(layer.num_channels)
     function = op.kind.function
-    new = scaled(draft, layer, op, function.alpha * ones, function.beta * ones)
+    alpha = -1.0 if function.name == "neg" else function.alpha
+    new = scaled(draft, layer, op, alpha * ones, function.beta * ones)
     return None if new is None else (new,)
 
 
 def _alone(draft: Draft, op: Op) -> Sequence[Op] | None:
+    """One pass over x either way: a depthwise 1x1 convolution can also end in a function."""
     found = _affine(draft, op)
     if found is None:
         return None
     x, factor, offset = found
-    shape = (-1,) + (1,) * (len(draft.shape(x)) - 2)
+    rank = len(draft.shape(x)) - 2
+    if rank in (1, 2):
+        ones = (1,) * rank
+        weight = draft.weight(f"{op.name}.weight", factor.reshape((-1, 1, *ones)))
+        kind = Conv(ones, ((0, 0),) * rank, ones, factor.size)
+        return (
+            replace(op, kind=kind, inputs=(x, weight, draft.weight(f"{op.name}.bias", offset))),
+        )
+    shape = (-1,) + (1,) * rank
     weight = draft.weight(f"{op.name}.factor", factor.reshape(shape))
     bias = draft.weight(f"{op.name}.offset", offset.reshape(shape))
     product = draft.op(f"{op.name}.product", Binary("mul"), (x, weight))
@@ -88,5 +98,5 @@ RULES = (
     Rule("batch norms folded into the layer before", _into_layer),
     Rule("factors a channel folded into the layer before", _factor_into_layer),
     Rule("numbers folded into the layer before", _number_into_layer),
-    Rule("batch norms made a product and a sum", _alone),
+    Rule("batch norms made depthwise convolutions", _alone),
 )

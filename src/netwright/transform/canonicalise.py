@@ -21,6 +21,7 @@ from netwright.graph.ops.function import IDENTITY, Function
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
 from netwright.graph.ops.reduce import Reduce
+from netwright.graph.tensor import TensorId
 from netwright.transform.draft import Draft, Rule
 
 _FOLD_ELEMENTS = 1 << 24
@@ -97,6 +98,27 @@ def _merge_movement(draft: Draft, op: Op) -> Sequence[Op] | None:
         if x is not None and _keeps_order(op.kind.order, draft.shape(x)):
             return (replace(op, kind=Reshape(draft.shape(op.outputs[0]))),)
     return None
+
+
+def _join(draft: Draft, op: Op) -> Sequence[Op] | None:
+    """A concatenation of concatenations is one."""
+    if not isinstance(op.kind, Concat):
+        return None
+    rank = len(draft.shape(op.outputs[0]))
+    parts: list[TensorId | None] = []
+    for part in op.inputs:
+        inner = draft.made_by(part, Concat)
+        if (
+            part is not None
+            and inner is not None
+            and isinstance(inner.kind, Concat)
+            and inner.kind.axis % rank == op.kind.axis % rank
+            and draft.alone(part)
+        ):
+            parts += inner.inputs
+        else:
+            parts.append(part)
+    return (replace(op, inputs=tuple(parts)),) if len(parts) > len(op.inputs) else None
 
 
 def _keeps_order(order: tuple[int, ...], shape: tuple[Extent, ...]) -> bool:
@@ -257,6 +279,7 @@ RULES = (
     Rule("constants evaluated", _fold),
     Rule("operators without effect removed", _drop),
     Rule("movements merged", _merge_movement),
+    Rule("joins merged", _join),
     Rule("dims of reductions kept", _keep_dims),
     Rule("sums made means", _mean),
     Rule("products with a constant matrix made Linear", _linear),
