@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from netwright.errors import NetwrightError
+from netwright.frontends.gguf import load_gguf
 from netwright.graph.extent import Extent, resolve, symbol
+from netwright.job.job import Generate
+from netwright.machine.load import library_machine
+from netwright.plan.make import make_plan
 from netwright.program.file import HEADER, ROWS, load, open_program, save
 from netwright.program.program import Arena, ArenaKind, Entry, Operand, Program, Task
 from netwright.run.native import NativeRuntime
 
 from .kind import Kind
+from .kind_gguf import tiny_models
 
 _WIDTH = 16
 _ROWS = symbol("rows")
@@ -63,9 +69,25 @@ def _program() -> Program:
 
 
 def _seeds(folder: Path) -> list[Path]:
-    path = folder / "program.nwp"
-    save(_program(), path)
-    return [path]
+    machine = library_machine("raspberry-pi-5")
+    job = Generate(prompt=8, tokens=4, chunk=4, verify=2)
+    planned = [make_plan(load_gguf(path), machine, job) for path in tiny_models(folder)]
+    programs = [_program(), *(_alone(plan.program) for plan in planned)]
+    paths = [folder / f"seed{i}.nwp" for i in range(len(programs))]
+    for program, path in zip(programs, paths, strict=True):
+        save(program, path)
+    return paths
+
+
+def _alone(program: Program) -> Program:
+    """The same program with its weight files inside it."""
+    arenas = [
+        replace(arena, kind=ArenaKind.CONSTANT, file=None, raw=np.fromfile(file.path, np.uint8))
+        if (file := arena.file) is not None
+        else arena
+        for arena in program.arenas
+    ]
+    return replace(program, arenas=tuple(arenas))
 
 
 def _load(path: Path) -> None:
