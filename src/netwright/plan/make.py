@@ -55,7 +55,7 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
     )
     decisions = (
         *(
-            Decision("fusion", f"{r.rewrite}: {r.count}", "rewriting to a fixed point")
+            Decision("fusion", f"{r.transform}, {r.rule}: {r.count}", "rewriting to a fixed point")
             for r in rewrites
             if r.count
         ),
