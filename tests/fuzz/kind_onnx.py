@@ -104,7 +104,8 @@ def _shapes(path: Path) -> Path:
     return _write(path, nodes, ["batch", 32], weights)
 
 
-def _seeds(folder: Path) -> list[Path]:
+def small_models(folder: Path) -> list[Path]:
+    """Three networks; one dim of each input is the symbol "batch"."""
     return [
         _convolutions(folder / "convolutions.onnx"),
         _recurrent(folder / "recurrent.onnx"),
@@ -122,4 +123,4 @@ def _load(path: Path) -> None:
     load_onnx(path, dims)
 
 
-ONNX = Kind("onnx", ".onnx", _seeds, _load)
+ONNX = Kind("onnx", ".onnx", small_models, _load)

@@ -12,8 +12,9 @@ import numpy as np
 
 from netwright.errors import NetwrightError
 from netwright.frontends.gguf import load_gguf
+from netwright.frontends.onnx import load_onnx
 from netwright.graph.extent import Extent, resolve, symbol
-from netwright.job.job import Generate
+from netwright.job.job import Generate, Infer
 from netwright.machine.load import library_machine
 from netwright.plan.make import make_plan
 from netwright.program.file import HEADER, ROWS, load, open_program, save
@@ -22,6 +23,7 @@ from netwright.run.native import NativeRuntime
 
 from .kind import Kind
 from .kind_gguf import tiny_models
+from .kind_onnx import small_models
 
 _WIDTH = 16
 _ROWS = symbol("rows")
@@ -72,6 +74,8 @@ def _seeds(folder: Path) -> list[Path]:
     machine = library_machine("raspberry-pi-5")
     job = Generate(prompt=8, tokens=4, chunk=4, verify=2)
     planned = [make_plan(load_gguf(path), machine, job) for path in tiny_models(folder)]
+    graphs = [load_onnx(path, {"batch": 2}) for path in small_models(folder)]
+    planned += [make_plan(graph, machine, Infer()) for graph in graphs]
     programs = [_program(), *(_alone(plan.program) for plan in planned)]
     paths = [folder / f"seed{i}.nwp" for i in range(len(programs))]
     for program, path in zip(programs, paths, strict=True):
