@@ -69,7 +69,7 @@ def _constant_of_shape(call: Call) -> Sequence[Value]:
     tensor = call.tensor("value")
     element = FLOAT if tensor is None else ELEMENT_TYPES[tensor.type_code]
     fill = 0.0 if tensor is None else tensor_array(tensor).reshape(-1)[0]
-    call.emit.claim(math.prod(shape), call.label)
+    call.emit.claim(math.prod(shape) * element.values.itemsize, call.label)
     return (Constant(np.full(shape, fill, dtype=element.values), element, call.label),)
 
 
@@ -78,7 +78,7 @@ def _range(call: Call) -> Sequence[Value]:
     if start is None or limit is None or delta is None or not float(delta):
         raise call.malformed("expected a start, a limit and a step that is not 0")
     count = max(0, math.ceil((float(limit) - float(start)) / float(delta)))
-    call.emit.claim(count, call.label)
+    call.emit.claim(count * start.itemsize, call.label)
     values = start + np.arange(count, dtype=start.dtype) * delta
     return (call.emit.constant(values, call.value(0).element, call.label),)
 
@@ -92,7 +92,7 @@ def _one_hot(call: Call) -> Sequence[Value]:
     if element_class(from_end.element) != "int":
         raise call.unsupported("indices that are no integers", "cast them to int64")
     indices = reshape(call, from_end, (*from_end.shape[:axis], 1, *from_end.shape[axis:]))
-    call.emit.claim(2 * depth, call.label)
+    call.emit.claim(2 * depth * indices.element.values.itemsize, call.label)
     steps = np.arange(depth).reshape((depth,) + (1,) * (rank - 1 - axis))
     places = call.emit.constant(steps, indices.element)
     negative = call.emit.constant(steps - depth, indices.element)

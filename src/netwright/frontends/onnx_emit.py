@@ -32,8 +32,9 @@ from netwright.graph.ops.movement import Concat, Expand, Reshape, Slice, Tile, T
 from netwright.graph.tensor import ArrayData, Data, Dim, Role, Tensor, TensorId
 
 # Beyond these in all, operators on constants stay in the graph instead of being evaluated.
-_FOLD_ELEMENTS = 1 << 28
-_FOLD_OPERATIONS = 1 << 28
+_FOLD_BYTES = 1 << 30
+_FOLD_OPERATIONS = 1 << 27
+_WIDE_BYTES = 8  # references compute in float64 and int64
 
 _MOVEMENT = (Reshape, Transpose, Slice, Concat, Expand, Tile)  # exact on any element type
 
@@ -52,7 +53,7 @@ class Emitter:
         self._inputs: list[TensorId] = []
         self._weights: dict[int, tuple[Constant, TensorId]] = {}
         self._names: set[str] = set()
-        self._elements_left = _FOLD_ELEMENTS
+        self._bytes_left = _FOLD_BYTES
         self._operations_left = _FOLD_OPERATIONS
         # What an integer tensor was quantised from: value, scale, zero point.
         self.quantised: dict[TensorId, tuple[Value, Value, Value | None]] = {}
@@ -99,21 +100,21 @@ class Emitter:
 
     def constant(self, values: Array, element: ElementType, name: str = "") -> Constant:
         """A constant that the reader makes, counted against what may be folded."""
-        self.claim(values.size, name)
+        self.claim(values.size * element.values.itemsize, name)
         return Constant(np.asarray(values, dtype=element.values), element, name)
 
-    def claim(self, elements: int, name: str) -> None:
-        """Count elements about to be allocated.
+    def claim(self, size_bytes: int, name: str) -> None:
+        """Count bytes about to be allocated.
 
         Raises:
             UnsupportedError: the constants of this file would not fit in memory.
         """
-        if elements > self._elements_left:
+        if size_bytes > self._bytes_left:
             raise UnsupportedError(
-                f"node {name!r}: got constants of over {_FOLD_ELEMENTS} computed elements; "
+                f"node {name!r}: got computed constants of over {_FOLD_BYTES} bytes in all; "
                 "store large constants as initialisers"
             )
-        self._elements_left -= elements
+        self._bytes_left -= size_bytes
 
     def finish(
         self,
@@ -187,13 +188,13 @@ class Emitter:
     def _may_fold(
         self, kind: OpKind, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
     ) -> bool:
-        elements = sum(_count(t.shape) for t in outputs)
+        size_bytes = _WIDE_BYTES * sum(_count(t.shape) for t in outputs)
         operations = sum(
             math.prod(_count((size,)) for _, size in e.loops) for e in kind.einsums(types, outputs)
         )
-        if elements > self._elements_left or operations > self._operations_left:
+        if size_bytes > self._bytes_left or operations > self._operations_left:
             return False
-        self._elements_left -= elements
+        self._bytes_left -= size_bytes
         self._operations_left -= operations
         return True
 
