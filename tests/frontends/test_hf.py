@@ -268,6 +268,11 @@ def test_refuses_variants(tmp_path: Path) -> None:
     becomes(FormatError, "shape", hidden_size=32, head_dim=16)
     becomes(UnsupportedError, "no place", num_hidden_layers=2)
     becomes(FormatError, "'factor'", rope_scaling={"rope_type": "linear"})
+    becomes(FormatError, "factor 0.0, expected", rope_scaling={"type": "linear", "factor": 0})
+    becomes(FormatError, "rope_theta is 0.0", rope_theta=0)
+    llama3 = {"factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}
+    llama3 |= {"original_max_position_embeddings": 8192}
+    becomes(FormatError, "low below high", rope_scaling={"rope_type": "llama3", **llama3})
     (folder / "config.json").write_text("[1]")
     with pytest.raises(FormatError, match="expected a JSON object"):
         load(folder)

@@ -72,7 +72,7 @@ def arrays(name: str) -> dict[str, NDArray[np.float32]]:
 def metadata(name: str) -> dict[str, Any]:
     """Keys of the model and of a byte vocabulary that llama.cpp accepts."""
     layers, head, extra = ARCHITECTURES[name]
-    tokens = [f"<{i}>" for i in range(VOCABULARY)]
+    tokens = [*(f"<{i}>" for i in range(VOCABULARY - 1)), "<0><1>"]
     sizes: dict[str, Any] = {
         "block_count": layers,
         "context_length": CONTEXT,
@@ -93,7 +93,7 @@ def metadata(name: str) -> dict[str, Any]:
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": np.ones(VOCABULARY, np.int32),
-        "tokenizer.ggml.merges": ["< 1"],
+        "tokenizer.ggml.merges": ["<0> <1>"],
         "tokenizer.ggml.bos_token_id": 0,
         "tokenizer.ggml.eos_token_id": 1,
         "tokenizer.ggml.add_bos_token": False,

@@ -257,6 +257,8 @@ def _turnings(
     """The rotary embedding of layers that see everything, and of those with a window."""
     name = _name(keys)
     base = keys.number(f"{name}.rope.freq_base", 10000.0)
+    if base <= 0:
+        raise keys.wrong(f"{name}.rope.freq_base", base, "a number above 0")
     factors = weights.find("rope_freqs.weight", (rotary // 2,))
     far = Turning(base, _scaled(keys, factors, rotary // 2))
     if kind.local is None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from netwright.errors import JobError, UnsupportedError
+from netwright.errors import FormatError, JobError, UnsupportedError
 from netwright.frontends.decoder import DecoderLayer, DecoderModel, Product, Stored, Turning
 from netwright.frontends.decoder_graph import decoder_graph
 from netwright.frontends.hf_folder import Config, read_config, read_weights
@@ -148,13 +148,18 @@ def _layer(
 def _turning(config: Config, head: int) -> Turning:
     """The rotary embedding, its scaling as divisors of the angles."""
     base = config.number("rope_theta", 10000.0)
+    if base <= 0:
+        raise FormatError(f"{config.path}: rope_theta is {base}, expected a number above 0")
     scaling = config.section("rope_scaling")
     way = scaling.text("rope_type", scaling.text("type", "default"))
     pairs = head // 2
     if way == "default":
         return Turning(base, None)
     if way == "linear":
-        factors = np.full(pairs, scaling.number("factor"), np.float32)
+        factor = scaling.number("factor")
+        if factor <= 0:
+            raise FormatError(f"{config.path}: rope_scaling factor {factor}, expected above 0")
+        factors = np.full(pairs, factor, np.float32)
     elif way == "llama3":
         factors = _llama3_factors(scaling, base, head)
     else:
@@ -170,6 +175,11 @@ def _llama3_factors(scaling: Config, base: float, head: int) -> np.ndarray:
     """Source: transformers, modeling_rope_utils.py, _compute_llama3_parameters."""
     factor, original = scaling.number("factor"), scaling.number("original_max_position_embeddings")
     low, high = scaling.number("low_freq_factor"), scaling.number("high_freq_factor")
+    if factor <= 0 or high <= low:
+        raise FormatError(
+            f"{scaling.path}: rope_scaling has factor {factor}, low_freq_factor {low} and "
+            f"high_freq_factor {high}; expected factor above 0 and low below high"
+        )
     frequency = base ** (-np.arange(0, head, 2) / head)
     turns = original * frequency / (2 * math.pi)
     smooth = np.clip((turns - low) / (high - low), 0, 1)

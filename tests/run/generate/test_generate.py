@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.frontends import tiny_models
 
 from netwright.errors import JobError
+from netwright.frontends import load
+from netwright.graph.graph import Graph
+from netwright.graph.interpret import Interpreter
 from netwright.run.generate.generate import Decoder, Request, generate
+from netwright.run.generate.load import load_tokeniser
 from netwright.run.generate.sampling import sampling
 from netwright.run.generate.stop import StopStrings
 from netwright.run.generate.tokeniser import Tokeniser
@@ -131,3 +137,46 @@ def test_refusals(request_: Request, text: str) -> None:
         generate(Recital([]), Bytes(), request_)
     with pytest.raises(JobError, match="empty one"):
         StopStrings(("",))
+
+
+class Interpreted(Decoder):
+    """A graph run by the float64 interpreter, its caches kept between calls."""
+
+    context = 64  # type: ignore[assignment]
+
+    def __init__(self, graph: Graph) -> None:
+        self._interpreter = Interpreter(graph)
+        self._state: dict[str, NDArray[np.float64]] = {}
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def prefill(self, ids: Sequence[int]) -> NDArray[np.float64]:
+        symbols = {"n_tokens": len(ids), "n_past": self._position}
+        out, state = self._interpreter({"tokens": np.array(ids)}, symbols, self._state)
+        self._state = dict(state)
+        self._position += len(ids)
+        return out["logits"][-1]
+
+    def decode(self, token: int) -> NDArray[np.float64]:
+        return self.prefill([token])
+
+
+def test_a_graph_generates_what_repeated_prefills_would(tmp_path: Path) -> None:
+    path = tiny_models.write(tmp_path / "m.gguf", "gemma3")
+    graph = load(path)
+    prompt = tiny_models.PROMPT[:6]
+    tokeniser = load_tokeniser(path)
+    request = Request(prompt, 8, sampling(repetition_penalty=1.3))
+    said = [t.id for t in generate(Interpreted(graph), tokeniser, request)]
+    expected = list(prompt)
+    for _ in said:
+        logits = Interpreted(graph).prefill(expected)
+        seen = np.unique(expected)
+        changed = logits.copy()
+        changed[seen] = np.where(logits[seen] > 0, logits[seen] / 1.3, logits[seen] * 1.3)
+        expected.append(int(changed.argmax()))
+    assert said == expected[len(prompt) :]
+    assert len(said) == 8
