@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -15,10 +16,20 @@ from netwright.run.native import NativeRuntime
 
 
 @final
-class NativeDecoder(Decoder):
-    """Prefill in chunks, then decode; `seconds` notes the time spent in the program."""
+@dataclass(frozen=True, slots=True)
+class CallTime:
+    """One call of the program and how long it took."""
 
-    __slots__ = ("_chunk", "_ids", "_logits", "_position", "_runtime", "_vocabulary", "seconds")
+    entry: str
+    symbols: tuple[tuple[str, int], ...]
+    seconds: float
+
+
+@final
+class NativeDecoder(Decoder):
+    """Prefill in chunks, then decode; `calls` has every call with its wall time."""
+
+    __slots__ = ("_chunk", "_ids", "_logits", "_position", "_runtime", "_vocabulary", "calls")
 
     def __init__(self, runtime: NativeRuntime, vocabulary: int) -> None:
         self._runtime = runtime
@@ -28,7 +39,7 @@ class NativeDecoder(Decoder):
         symbols = {"n_tokens": 1, "n_past": 0}
         self._ids = runtime.view("decode", runtime.input_names("decode")[0], symbols)
         self._logits = runtime.view("decode", runtime.output_names("decode")[0], symbols)[-1]
-        self.seconds = 0.0
+        self.calls: list[CallTime] = []
 
     @property
     def context(self) -> int:
@@ -65,11 +76,13 @@ class NativeDecoder(Decoder):
     def reset(self) -> None:
         """Forgets the text."""
         self._position = 0
+        self.calls.clear()
 
     def _execute(self, entry: str, symbols: dict[str, int]) -> None:
         start = time.perf_counter()
         self._runtime.execute(entry, symbols)
-        self.seconds += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        self.calls.append(CallTime(entry, tuple(symbols.items()), seconds))
 
     def _check(self, ids: Sequence[int]) -> None:
         if self._position + len(ids) > self.context:

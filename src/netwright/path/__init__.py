@@ -1,0 +1,1 @@
+"""The main path, its verbs chained: source → plan (kept between runs) → run → outcome."""
