@@ -1,3 +1,71 @@
-"""Netwright: build neural networks onto machines."""
+"""Netwright: build neural networks onto machines. Graph × Machine × Job → Plan → Program → Timeline."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netwright.errors import NetwrightError
+    from netwright.frontends import load
+    from netwright.graph.graph import Graph
+    from netwright.job.job import Choose, Generate, Goal, Infer, Keep, Limits, Stream
+    from netwright.machine.load import machine, machine_names
+    from netwright.machine.machine import Machine
+    from netwright.path.api import plan, report
+    from netwright.plan.plan import Plan
+    from netwright.program.program import Program
+    from netwright.timeline.timeline import Timeline
 
 __version__ = "0.1.0"
+
+# Public name → where it lives. Loaded at first use, so that importing Netwright stays cheap.
+_HOMES = {
+    "Choose": "netwright.job.job",
+    "Generate": "netwright.job.job",
+    "Goal": "netwright.job.job",
+    "Graph": "netwright.graph.graph",
+    "Infer": "netwright.job.job",
+    "Keep": "netwright.job.job",
+    "Limits": "netwright.job.job",
+    "Machine": "netwright.machine.machine",
+    "NetwrightError": "netwright.errors",
+    "Plan": "netwright.plan.plan",
+    "Program": "netwright.program.program",
+    "Stream": "netwright.job.job",
+    "Timeline": "netwright.timeline.timeline",
+    "load": "netwright.frontends",
+    "machine": "netwright.machine.load",
+    "machine_names": "netwright.machine.load",
+    "plan": "netwright.path.api",
+    "report": "netwright.path.api",
+}
+
+__all__ = [
+    "Choose",
+    "Generate",
+    "Goal",
+    "Graph",
+    "Infer",
+    "Keep",
+    "Limits",
+    "Machine",
+    "NetwrightError",
+    "Plan",
+    "Program",
+    "Stream",
+    "Timeline",
+    "load",
+    "machine",
+    "machine_names",
+    "plan",
+    "report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'netwright' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,30 @@
+"""`netwright graph show`: operators, shapes, einsums, MACs, bytes, intensity."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from netwright.cli.inputs import bound_dims, read_inputs
+from netwright.cli.screen import console
+from netwright.frontends import load
+from netwright.frontends.load import is_language_model
+from netwright.graph.text import text
+
+app = typer.Typer(help="Graphs: show.", no_args_is_help=True)
+
+
+@app.callback()
+def graph() -> None:
+    """Graphs."""
+
+
+@app.command("show")
+def show(
+    source: Annotated[str, typer.Argument(help="a file, a folder, or a name")],
+    dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
+) -> None:
+    """Print a network: operators, shapes, einsums, MACs, bytes by tensor, intensity."""
+    dims = () if is_language_model(source) else read_inputs(source, [], bound_dims(dim or []))[1]
+    console.print(text(load(source, dims=dict(dims) or None)), markup=False)

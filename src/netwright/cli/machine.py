@@ -1,0 +1,81 @@
+"""`netwright machine`: the library, one machine, and the probe of this one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from netwright.cli.screen import console, print_json, progress
+from netwright.machine.document import dump
+from netwright.machine.load import machine, machine_names
+from netwright.machine.machine import Machine
+from netwright.machine.probe import probe as probe_here
+from netwright.machine.probe.store import store_path
+from netwright.plan.plan import quantity
+
+app = typer.Typer(help="Machines: list, show, probe.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="print one object")]
+
+
+@app.command("list")
+def list_(json: AsJson = False) -> None:
+    """Every machine of the library."""
+    machines = [machine(name) for name in machine_names()]
+    if json:
+        print_json({"machines": [{"name": m.name, "title": m.title} for m in machines]})
+        return
+    table = Table()
+    for column in ("name", "what it is", "kind", "fastest rate", "largest memory"):
+        table.add_column(column)
+    for m in machines:
+        rates = [(r * u.count, c) for u in m.units for c, r in u.rates]
+        best = max(rates, default=(0.0, ""))
+        memory = max((x.capacity_bytes * x.count for x in m.memories), default=0)
+        table.add_row(
+            m.name, m.title, m.kind.value, f"{best[0]:.3g} /s {best[1]}", quantity(memory, "bytes")
+        )
+    console.print(table)
+
+
+@app.command("show")
+def show(name: str, json: AsJson = False) -> None:
+    """One machine with the source of every number."""
+    _show(machine(name), json)
+
+
+@app.command("probe")
+def probe(json: AsJson = False) -> None:
+    """Measure this machine and keep the profile."""
+    with progress() as on_progress:
+        found = probe_here(progress=on_progress)
+    _show(found, json)
+    if not json:
+        console.print(f"kept in {store_path()}", markup=False)
+
+
+def _show(found: Machine, json: bool) -> None:
+    if json:
+        print_json(dump(found))
+        return
+    console.print(f"{found.title} ({found.kind.value})", markup=False)
+    for unit in found.units:
+        rates = ", ".join(f"{name} {rate:.4g}/s" for name, rate in unit.rates)
+        console.print(f"  {unit.count} x {unit.name}: {rates}", markup=False)
+        console.print(f"    {unit.source.basis.value}: {unit.source.text}", markup=False)
+        if unit.tables:
+            points = sum(len(t.points) for t in unit.tables)
+            console.print(f"    {len(unit.tables)} measured tables, {points} points")
+    for memory in found.memories:
+        read = memory.read_bytes_per_second
+        speed = "" if read is None else f", {quantity(read, 'bytes')}/s"
+        console.print(
+            f"  {memory.count} x {memory.name}: {quantity(memory.capacity_bytes, 'bytes')}{speed}",
+            markup=False,
+        )
+        console.print(f"    {memory.source.basis.value}: {memory.source.text}", markup=False)
+    for link in found.links:
+        speed = quantity(link.bandwidth_bytes_per_second, "bytes")
+        console.print(f"  {link.name}: {speed}/s, {link.topology.value} over {link.axis}")
+        console.print(f"    {link.source.basis.value}: {link.source.text}", markup=False)

@@ -1,0 +1,55 @@
+"""`netwright plan`: what would be done on a machine, and how far from the bound."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from netwright.cli.inputs import bound_dims, read_inputs
+from netwright.cli.screen import console, print_json, progress
+from netwright.frontends.load import is_language_model
+from netwright.job.job import Generate, Infer, Job, Limits
+from netwright.path.prepare import Request, make, plan_summary
+from netwright.plan.plan import infeasible_text, quantity
+
+
+def job_of(source: str, prompt: int, tokens: int, limits: Limits) -> Job:
+    """Generate for a language model, Infer for everything else."""
+    if is_language_model(source):
+        return Generate(prompt, tokens, limits=limits)
+    return Infer(limits=limits)
+
+
+def plan(
+    source: Annotated[str, typer.Argument(help="a file, a folder, or a name")],
+    machine: Annotated[str, typer.Option(help="a name, a YAML file, or here")] = "here",
+    prompt: Annotated[int, typer.Option(help="prompt tokens")] = 128,
+    tokens: Annotated[int, typer.Option(help="generated tokens")] = 64,
+    threads: Annotated[int | None, typer.Option(help="most threads to use")] = None,
+    memory: Annotated[int | None, typer.Option(help="most memory, bytes")] = None,
+    dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
+    explain: Annotated[bool, typer.Option(help="every decision")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
+) -> None:
+    """Plan a network for a machine, here or not."""
+    job = job_of(source, prompt, tokens, Limits(memory_bytes=memory, threads=threads))
+    dims = () if is_language_model(source) else read_inputs(source, [], bound_dims(dim or []))[1]
+    with progress() as on_progress:
+        made = make(Request(source, machine, job, dims), on_progress)
+    if json:
+        infeasible = None if made.infeasible is None else infeasible_text(made.infeasible)
+        print_json({**plan_summary(made), "feasible": infeasible is None, "reason": infeasible})
+        return
+    if explain:
+        console.print(made.explain(), markup=False)
+        return
+    if made.infeasible is not None:
+        console.print(infeasible_text(made.infeasible), markup=False)
+    for p in made.predictions:
+        bound = p.certificate.bound
+        against = "" if bound is None else f", bound {quantity(bound, 'seconds')}"
+        console.print(
+            f"{p.entry}: {quantity(p.seconds, 'seconds')}{against}, {p.certificate.text}",
+            markup=False,
+        )

@@ -1,0 +1,95 @@
+"""`netwright run`: a network on this machine, predicted and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from netwright.cli.inputs import bound_dims, read_inputs
+from netwright.cli.screen import console, outcome_json, print_json, progress, show_outcome
+from netwright.errors import JobError
+from netwright.path.arrays import InferOptions, run_arrays
+from netwright.path.outcome import Outcome
+from netwright.path.text import TextOptions, run_text
+from netwright.report.save import save_run
+from netwright.run.generate.sampling import sampling
+
+
+def run(
+    source: Annotated[str, typer.Argument(help="a file (.gguf, .onnx), a folder, or a name")],
+    prompt: Annotated[str | None, typer.Option(help="text to go on from")] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="photo.jpg, array.npy, audio.wav; or name=file for each"),
+    ] = None,
+    tokens: Annotated[int, typer.Option(help="most tokens to generate")] = 64,
+    threads: Annotated[int | None, typer.Option(help="most threads to use")] = None,
+    chat: Annotated[bool, typer.Option(help="use the model's chat template")] = False,
+    temperature: Annotated[float, typer.Option(help="0 is greedy")] = 0.0,
+    top_k: Annotated[int, typer.Option(help="0 keeps all")] = 0,
+    top_p: Annotated[float, typer.Option()] = 1.0,
+    min_p: Annotated[float, typer.Option()] = 0.0,
+    repetition_penalty: Annotated[float, typer.Option()] = 1.0,
+    seed: Annotated[int, typer.Option()] = 0,
+    stop: Annotated[list[str] | None, typer.Option(help="stop at this text")] = None,
+    dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
+    repeats: Annotated[int, typer.Option(help="measured passes")] = 5,
+    save: Annotated[Path | None, typer.Option(help="folder to keep the run in")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
+) -> None:
+    """Run a network here and lay the prediction over the measurement."""
+    if prompt is not None:
+        chosen = sampling(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+        )
+        options = TextOptions(tokens, threads, chosen, tuple(stop or ()), chat)
+        outcome = _run_text(source, prompt, options, json)
+    else:
+        outcome = _run_arrays(source, input_ or [], threads, dim or [], repeats)
+    if save is not None:
+        save_run(outcome, save)
+    if json:
+        print_json(outcome_json(outcome))
+        return
+    if outcome.outputs is not None:
+        _show_outputs(outcome.outputs)
+    show_outcome(outcome)
+
+
+def _run_text(source: str, prompt: str, options: TextOptions, quiet: bool) -> Outcome:
+    def show(text: str) -> None:
+        if not quiet:
+            console.out(text, end="", highlight=False)
+
+    with progress() as on_progress:
+        show("" if options.chat else prompt)
+        outcome = run_text(source, prompt, options, show, on_progress)
+    show("\n\n")
+    return outcome
+
+
+def _run_arrays(
+    source: str, inputs: list[str], threads: int | None, dim: list[str], repeats: int
+) -> Outcome:
+    given, dims = read_inputs(source, inputs, bound_dims(dim))
+    if repeats < 1:
+        raise JobError(f"--repeats: got {repeats}, expected at least 1")
+    with progress() as on_progress:
+        return run_arrays(source, given, InferOptions(threads, repeats, dims), on_progress)
+
+
+def _show_outputs(outputs: dict[str, NDArray[Any]] | Any) -> None:
+    for name, value in outputs.items():
+        flat = np.asarray(value).reshape(-1)
+        head = ", ".join(f"{x:.4g}" for x in flat[:4])
+        best = f"; largest {flat.max():.4g} at {int(flat.argmax())}" if flat.size else ""
+        console.print(f"{name} {list(value.shape)}: {head}, …{best}", markup=False)
