@@ -9,8 +9,8 @@ import typer
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.screen import console
 from netwright.frontends import load
-from netwright.frontends.load import is_language_model
-from netwright.graph.text import text
+from netwright.frontends.describe import is_language_model
+from netwright.graph.text import graph_text
 
 app = typer.Typer(help="Graphs: show.", no_args_is_help=True)
 
@@ -27,4 +27,4 @@ def show(
 ) -> None:
     """Print a network: operators, shapes, einsums, MACs, bytes by tensor, intensity."""
     dims = () if is_language_model(source) else read_inputs(source, [], bound_dims(dim or []))[1]
-    console.print(text(load(source, dims=dict(dims) or None)), markup=False)
+    console.print(graph_text(load(source, dims=dict(dims) or None)), markup=False)

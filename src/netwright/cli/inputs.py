@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import FormatError, JobError, UnsupportedError
-from netwright.frontends.load import free_sizes
+from netwright.frontends.describe import input_sizes, known_dims
 
 MOST_BYTES = 1 << 30
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -40,7 +40,7 @@ def read_inputs(source: str, files: list[str], dims: Dims) -> tuple[dict[str, ND
         FormatError: a file cannot be read.
         JobError: there are more files than inputs.
     """
-    ports = free_sizes(source)
+    ports = input_sizes(source)
     arrays: dict[str, NDArray[Any]] = {}
     for index, item in enumerate(files):
         name, _, file = item.rpartition("=")
@@ -51,7 +51,7 @@ def read_inputs(source: str, files: list[str], dims: Dims) -> tuple[dict[str, ND
         if name not in ports:
             raise JobError(f"--input {item}: no input {name!r}; there are {list(ports)}")
         arrays[name] = _read(Path(file), ports[name])
-    bound = dict(dims)
+    bound = {**known_dims(source), **dict(dims)}
     for name, shape in ports.items():
         for axis, size in enumerate(shape):
             if isinstance(size, int) or size in bound:

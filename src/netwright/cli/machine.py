@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from netwright.cli.screen import console, print_json, progress
-from netwright.machine.document import dump
+from netwright.machine.build import dump
 from netwright.machine.load import machine, machine_names
 from netwright.machine.machine import Machine
 from netwright.machine.probe import probe as probe_here

@@ -8,7 +8,7 @@ import typer
 
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.screen import console, print_json, progress
-from netwright.frontends.load import is_language_model
+from netwright.frontends.describe import is_language_model
 from netwright.job.job import Generate, Infer, Job, Limits
 from netwright.path.prepare import Request, make, plan_summary
 from netwright.plan.plan import infeasible_text, quantity

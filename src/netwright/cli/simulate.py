@@ -10,7 +10,7 @@ import typer
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.plan import job_of
 from netwright.cli.screen import console, print_json, progress
-from netwright.frontends.load import is_language_model
+from netwright.frontends.describe import is_language_model
 from netwright.job.job import Generate, Limits
 from netwright.path.prepare import Request, make
 from netwright.plan.plan import quantity

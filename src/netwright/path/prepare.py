@@ -12,7 +12,7 @@ from typing import Any, final
 
 from netwright.errors import FormatError
 from netwright.frontends import load
-from netwright.frontends.load import locate
+from netwright.frontends.describe import locate
 from netwright.job.job import Job
 from netwright.machine.load import machine
 from netwright.machine.probe.host import host

@@ -1,0 +1,27 @@
+"""The verbs that users call: plan and report."""
+
+from __future__ import annotations
+
+from netwright.graph.graph import Graph
+from netwright.job.job import Job
+from netwright.machine.machine import Machine
+from netwright.plan.make import make_plan
+from netwright.plan.plan import Plan
+from netwright.report.report import Report
+from netwright.report.report import report as make_report
+from netwright.timeline.timeline import Timeline
+
+
+def plan(graph: Graph, machine: Machine, job: Job) -> Plan:
+    """How to run this graph on this machine for this job, with proofs of what is proved.
+
+    Raises:
+        JobError: the job does not suit the graph.
+        UnsupportedError: an operator or format has no kernel.
+    """
+    return make_plan(graph, machine, job)
+
+
+def report(predicted: Timeline, measured: Timeline) -> Report:
+    """Prediction laid over measurement; `.save("report.html")` writes one self-contained page."""
+    return make_report(predicted, measured)
