@@ -42,10 +42,11 @@ def plan(
         print_json({**plan_summary(made), "feasible": infeasible is None, "reason": infeasible})
         return
     if explain:
-        console.print(made.explain(), markup=False)
+        console.print(made.explain(), markup=False, soft_wrap=True)
         return
     if made.infeasible is not None:
-        console.print(infeasible_text(made.infeasible), markup=False)
+        console.print(infeasible_text(made.infeasible), markup=False, soft_wrap=True)
+        return
     for p in made.predictions:
         bound = p.certificate.bound
         against = "" if bound is None else f", bound {quantity(bound, 'seconds')}"

@@ -15,7 +15,6 @@ from netwright.errors import JobError
 from netwright.path.arrays import InferOptions, run_arrays
 from netwright.path.outcome import Outcome
 from netwright.path.text import TextOptions, run_text
-from netwright.report.save import save_run
 from netwright.run.generate.sampling import sampling
 
 
@@ -55,8 +54,6 @@ def run(
         outcome = _run_text(source, prompt, options, json)
     else:
         outcome = _run_arrays(source, input_ or [], threads, dim or [], repeats)
-    if save is not None:
-        save_run(outcome, save)
     if json:
         print_json(outcome_json(outcome))
         return

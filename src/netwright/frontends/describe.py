@@ -54,7 +54,7 @@ def input_sizes(source: str | Path) -> dict[str, tuple[int | str, ...]]:
     return {
         found.name: tuple(
             key if size is None else size
-            for size, key in zip(found.sizes, found.keys, strict=True)
+            for size, key in zip(found.dims, found.keys, strict=True)
         )
         for found in onnx_inputs(path)
     }

@@ -44,7 +44,9 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
         for name, box in bounds.items()
     ]
     entries, offsets, memory = plan_scratch(entries, store)
-    program = program_of(graph.name, store, entries, offsets, int(memory.value), threads)
+    program = program_of(
+        graph.name, store, entries, offsets, int(memory.value), (machine.name, threads)
+    )
     unit = choose_unit(
         machine, largest_task(program), {s: b[1] for s, b in next(iter(bounds.values())).items()}
     )

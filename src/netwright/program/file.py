@@ -79,6 +79,7 @@ def save(program: Program, path: Path) -> None:
     meta: dict[str, Any] = {
         "name": program.name,
         "threads": program.threads,
+        "machine": program.machine,
         "workers": program.workers,
         "metadata": dict(program.metadata),
         "symbols": tables.symbols,
@@ -227,6 +228,7 @@ def load(path: Path) -> Program:
             entries,
             tuple(map(str, file.meta["workers"])),
             int(file.meta["threads"]),
+            str(file.meta["machine"]),
             tuple((str(k), str(v)) for k, v in file.meta["metadata"].items()),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:

@@ -6,15 +6,21 @@ bounds the worst case in memory and instructions is known before anything runs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.errors import ProgramError
 from netwright.graph.extent import Extent
+from netwright.program.verbs import run_program, simulate_program
+
+if TYPE_CHECKING:
+    from netwright.timeline.timeline import Timeline
 
 
 @final
@@ -104,4 +110,40 @@ class Program:
     entries: tuple[Entry, ...]
     workers: tuple[str, ...] = ("cpu",)
     threads: int = 1
+    machine: str = "here"  # the machine that it was planned for: a name or a file
     metadata: tuple[tuple[str, str], ...] = ()
+
+    def entry(self, name: str) -> Entry:
+        """The entry of this name.
+
+        Raises:
+            ProgramError: there is none; the message lists those that there are.
+        """
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        names = ", ".join(e.name for e in self.entries)
+        raise ProgramError(f"{self.name}: no entry {name!r}; it has {names}")
+
+    def default_call(self) -> tuple[str, dict[str, int]]:
+        """The entry that repeats (decode, step or the only one), symbols at their lowest."""
+        names = [entry.name for entry in self.entries]
+        name = "decode" if "decode" in names else names[0]
+        return name, {symbol: low for symbol, low, _ in self.entry(name).bounds}
+
+    def simulate(
+        self, entry: str | None = None, symbols: Mapping[str, int] | None = None
+    ) -> Timeline:
+        """What one call would take on the machine that this was planned for."""
+        name, lowest = self.default_call()
+        return simulate_program(self, entry or name, symbols or lowest)
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        entry: str | None = None,
+        symbols: Mapping[str, int] | None = None,
+    ) -> Timeline:
+        """One call on this machine, measured. Outputs: `netwright.run.native.NativeRuntime`."""
+        name, lowest = self.default_call()
+        return run_program(self, inputs, entry or name, symbols or lowest)

@@ -1,1 +1,35 @@
-"""The one upward door: a program's verbs (docs/design.md, "The floors")."""
+"""The one upward door: a program's verbs (docs/design.md, "The floors").
+
+Imports stand inside the functions, so that a program itself needs neither a simulator nor a runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netwright.program.program import Program
+    from netwright.timeline.timeline import Timeline
+
+
+def simulate_program(program: Program, entry: str, symbols: Mapping[str, int]) -> Timeline:
+    """The timeline of one call on the machine that the program was planned for."""
+    from netwright.machine.load import machine
+    from netwright.simulate import simulate
+
+    return simulate(program, machine(program.machine), entry, symbols)
+
+
+def run_program(
+    program: Program, inputs: Mapping[str, Any], entry: str, symbols: Mapping[str, int]
+) -> Timeline:
+    """One call on this machine, measured task by task; outputs are in `Timeline` no more than
+    anything else of the network: use `netwright.run` for them."""
+    from netwright.run.native import NativeRuntime
+
+    runtime = NativeRuntime(program)
+    runtime.call(entry, inputs, symbols)
+    runtime.trace(True)
+    runtime.call(entry, inputs, symbols)
+    return runtime.timeline()

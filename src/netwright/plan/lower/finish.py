@@ -28,15 +28,16 @@ def program_of(
     entries: Sequence[Lowered],
     offsets: Mapping[BufferId, int],
     scratch_bytes: int,
-    threads: int,
+    on: tuple[str, int],
 ) -> Program:
-    """The flat program. `offsets` gives each scratch buffer its address in the scratch arena."""
+    """The flat program, for a machine and a number of threads. `offsets` gives each scratch buffer its address in the scratch arena."""
     arenas, place = _arenas(store, offsets, scratch_bytes)
     return Program(
         name,
         tuple(arenas),
         tuple(_entry(lowered, store, place) for lowered in entries),
-        threads=threads,
+        machine=on[0],
+        threads=on[1],
     )
 
 

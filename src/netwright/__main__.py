@@ -1,0 +1,5 @@
+"""`python -m netwright`."""
+
+from netwright.cli.main import main
+
+main()
