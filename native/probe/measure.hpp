@@ -20,7 +20,7 @@ struct Kernels {
 const Kernels& scalar_kernels();
 const Kernels* avx2_kernels();  // nullptr: not built for this processor family
 
-// Per thread: units (bytes or operations) per CPU second, the upper quartile of its samples. Every
+// Per thread: units (bytes or operations) per CPU second, the 95th percentile of its samples. Every
 // thread works on memory of its own; all of them work until `seconds` of wall time have gone by.
 std::vector<double> read_rates(const Kernels& kernels, std::int64_t bytes, int threads, double seconds);
 std::vector<double> copy_rates(const Kernels& kernels, std::int64_t bytes, int threads, double seconds);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 from netwright.machine.machine import Management, Memory, Source
@@ -118,3 +118,27 @@ def _effective(size: int, most: int, read: float, seconds: float) -> int:
             break
         size *= 2
     return size
+
+
+def better_peaks(first: Peaks, second: Peaks) -> Peaks:
+    """The higher rates of two measurements, taken at different times of a busy machine."""
+    return Peaks(max(first.fp32, second.fp32), max(first.int8, second.int8), first.units_speed)
+
+
+def better_memories(first: tuple[Memory, ...], second: tuple[Memory, ...]) -> tuple[Memory, ...]:
+    """The higher bandwidths and capacities of two measurements, level by level."""
+    return tuple(_better(a, b) for a, b in zip(first, second, strict=True))
+
+
+def _better(a: Memory, b: Memory) -> Memory:
+    return replace(
+        a,
+        capacity_bytes=max(a.capacity_bytes, b.capacity_bytes),
+        read_bytes_per_second=max(a.read_bytes_per_second or 0.0, b.read_bytes_per_second or 0.0),
+        write_bytes_per_second=max(
+            a.write_bytes_per_second or 0.0, b.write_bytes_per_second or 0.0
+        ),
+        units_read=tuple(
+            (n, max(x, y)) for (n, x), (_, y) in zip(a.units_read, b.units_read, strict=True)
+        ),
+    )

@@ -16,6 +16,7 @@ from netwright.machine.table import Point, Regime, Table
 
 FILL = 0x3C  # every format reads this byte as an ordinary number: never a NaN or a denormal
 LEAST_COLD_BYTES = 2**26
+PASSES = 2  # far apart in time, so that a busy spell does not spoil a point
 MOST_COLD_BYTES = 2**28
 
 
@@ -73,23 +74,32 @@ def tables(
     """Every point that this core can run, until the deadline (of time.monotonic).
 
     The points are taken in rounds over the opcodes, so that a slow machine, stopped early, still
-    has some of everything.
+    has some of everything, and all of them in two passes.
     """
     timer = Timer(last_cache_bytes)
     known = {name for _, name, _, _ in core.opcodes()}
     waiting = _in_rounds([p for p in points if p.opcode in known])
-    found: dict[tuple[str, str, Regime], list[Point]] = {}
-    for index, point in enumerate(waiting):
+    best: dict[KernelPoint, Point] = {}
+    for index in range(PASSES * len(waiting)):
         if time.monotonic() > deadline_seconds:
             break
-        progress(f"{point.opcode} {point.variant}", index / len(waiting))
-        measured = timer.time(point, budget_seconds)
+        point = waiting[index % len(waiting)]
+        progress(f"{point.opcode} {point.variant}", index / (PASSES * len(waiting)))
+        measured = timer.time(point, budget_seconds / PASSES)
         if measured is not None:
-            found.setdefault((point.opcode, point.variant, point.regime), []).append(measured)
+            best[point] = _better(best.get(point), measured)
+    found: dict[tuple[str, str, Regime], list[Point]] = {}
+    for point, measured in best.items():
+        found.setdefault((point.opcode, point.variant, point.regime), []).append(measured)
     return tuple(
         Table(opcode, variant, regime, tuple(sorted(taken, key=lambda p: p.sizes)))
         for (opcode, variant, regime), taken in found.items()
     )
+
+
+def _better(before: Point | None, now: Point) -> Point:
+    """The shorter time of two passes: others on the machine only ever add to it."""
+    return now if before is None or now.seconds < before.seconds else before
 
 
 def _in_rounds(points: Sequence[KernelPoint]) -> list[KernelPoint]:
