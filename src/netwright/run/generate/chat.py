@@ -228,7 +228,7 @@ def _strftime_now(form: str) -> str:
 class ChatTemplate:
     """A compiled chat template: messages → prompt text."""
 
-    __slots__ = ("_environment", "_source", "_template", "_tokens")
+    __slots__ = ("_sandbox", "_source", "_template", "_tokens")
 
     def __init__(self, text: str, tokens: Mapping[str, str], source: str) -> None:
         """`tokens` are texts such as bos_token; `source` names the file for errors.
@@ -242,10 +242,10 @@ class ChatTemplate:
                 f"{source}: tokenizer.chat_template has {size} bytes, "
                 f"expected at most {MOST_TEMPLATE_BYTES}; give the prompt as plain text"
             )
-        self._environment = _Sandbox()
+        self._sandbox = _Sandbox()
         self._tokens = dict(tokens)
         self._source = source
-        self._template = self._guard(lambda: self._environment.from_string(text))
+        self._template = self._guard(lambda: self._sandbox.from_string(text))
 
     def render(self, messages: Sequence[Message], *, continues: bool = True) -> str:
         """The prompt text, ending where the assistant speaks when `continues`.
@@ -256,7 +256,7 @@ class ChatTemplate:
         """
         if not messages:
             raise JobError("chat: got no message, expected at least one")
-        self._environment.budget.refill()
+        self._sandbox.budget.refill()
         turns = [{"role": m.role, "content": m.content} for m in messages]
         values = {**self._tokens, "messages": turns, "add_generation_prompt": continues}
         return self._guard(lambda: self._collect(values))
