@@ -124,8 +124,16 @@ def _key(request: Request) -> str:
     on = host().key if request.machine == "here" else _machine_identity(request.machine)
     profile = store_path()
     probed = profile.stat().st_mtime_ns if request.machine == "here" and profile.exists() else 0
-    facts = repr((stats, on, probed, host().build, request.job, sorted(request.dims)))
+    facts = repr((stats, on, probed, _code_identity(), request.job, sorted(request.dims)))
     return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+
+
+def _code_identity() -> tuple[str, int]:
+    """The core, and when any of the code that decides or lowers last changed."""
+    package = Path(__file__).parents[1]
+    rooms = ("frontends", "graph", "transform", "cost", "plan", "program")
+    changed = max(f.stat().st_mtime_ns for room in rooms for f in package.glob(f"{room}/**/*.py"))
+    return host().build, changed
 
 
 def _machine_identity(name: str) -> str:

@@ -201,28 +201,20 @@ def lower_cumulative_sum(emitter: Emitter, op: Op) -> None:
 def _along(
     emitter: Emitter, op: Op, view: View, axis: int, opcode: str, parameters: list[int]
 ) -> None:
-    """An operator that maps [rows, axis] to the same shape."""
-    rows, order = rows_along(emitter, view, axis % len(view.shape), op.name)
-    out = emitter.scratch(view.shape, emitter.graph[op.outputs[0]].format.name, op.name, order)
+    """An operator along one axis of any view; its first parameter is the axis."""
+    form = emitter.graph[op.outputs[0]].format.name
+    out = emitter.scratch(view.shape, form, op.name, physical_order(view))
     emitter.views[op.outputs[0]] = out
-    target = grouped(out, (order[:-1], order[-1:]))
-    assert target is not None
-    emitter.emit(opcode, [target], [rows], parameters, op.name)
+    emitter.emit(opcode, [out], [view], [axis % len(view.shape), *parameters], op.name)
 
 
 def lower_top_k(emitter: Emitter, op: Op) -> None:
     """TopK along one axis."""
     assert isinstance(op.kind, TopK) and op.inputs[0] is not None
     view = emitter.read(op.inputs[0])
-    rows, order = rows_along(emitter, view, op.kind.axis % len(view.shape), op.name)
-    targets: list[View] = []
+    axis = op.kind.axis % len(view.shape)
     for tensor in op.outputs:
         value = emitter.graph[tensor]
-        out = emitter.scratch(value.shape, value.format.name, op.name, order)
-        emitter.views[tensor] = out
-        target = grouped(out, (order[:-1], order[-1:]))
-        assert target is not None
-        targets.append(target)
-    emitter.emit("top_k", targets, [rows], [int(op.kind.largest)], op.name)
-
-
+        emitter.views[tensor] = emitter.scratch(value.shape, value.format.name, op.name)
+    targets = [emitter.views[t] for t in op.outputs]
+    emitter.emit("top_k", targets, [view], [axis, int(op.kind.largest)], op.name)
