@@ -13,9 +13,9 @@ from netwright.machine.probe.host import host
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
-from netwright.machine.probe.store import load, save
 from netwright.machine.probe.sweep import thread_counts
 from netwright.machine.probe.timing import Timer, tables
+from netwright.machine.store import load, save
 
 GLANCE = Depth("glance", seconds=0.5, sweep_seconds=0.002, point_seconds=0.0)
 

@@ -12,7 +12,7 @@ from netwright.machine.build import dump
 from netwright.machine.load import machine, machine_names
 from netwright.machine.machine import Machine
 from netwright.machine.probe import probe as probe_here
-from netwright.machine.probe.store import store_path
+from netwright.machine.store import store_path
 from netwright.plan.plan import quantity
 
 app = typer.Typer(help="Machines: list, show, probe.", no_args_is_help=True)

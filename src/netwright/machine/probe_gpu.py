@@ -65,22 +65,7 @@ def probe_gpu(index: int = 0) -> Document:
                 "memories": ["l2", "memory"],
             }
         ],
-        "memories": [
-            {
-                "name": "l2",
-                "capacity_bytes": cache,
-                "management": "cache",
-                "read_bytes_per_second": max(inner, memory),
-                "write_bytes_per_second": max(inner, memory),
-            },
-            {
-                "name": "memory",
-                "capacity_bytes": facts.total_memory,
-                "management": "scratchpad",
-                "read_bytes_per_second": memory,
-                "write_bytes_per_second": memory,
-            },
-        ],
+        "memories": _memories(cache, max(inner, memory), facts.total_memory, memory),
         "links": [
             {
                 "name": "host",
@@ -90,6 +75,25 @@ def probe_gpu(index: int = 0) -> Document:
             }
         ],
     }
+
+
+def _memories(
+    cache_bytes: int, cache_rate: float, memory_bytes: int, memory_rate: float
+) -> list[Document]:
+    rows = (
+        ("l2", cache_bytes, "cache", cache_rate),
+        ("memory", memory_bytes, "scratchpad", memory_rate),
+    )
+    return [
+        {
+            "name": name,
+            "capacity_bytes": capacity,
+            "management": management,
+            "read_bytes_per_second": rate,
+            "write_bytes_per_second": rate,
+        }
+        for name, capacity, management, rate in rows
+    ]
 
 
 def _torch() -> Any:

@@ -16,7 +16,7 @@ from netwright.frontends.describe import locate
 from netwright.job.job import Job
 from netwright.machine.load import machine
 from netwright.machine.probe.host import host
-from netwright.machine.probe.store import store_path
+from netwright.machine.store import store_path
 from netwright.plan.make import make_plan
 from netwright.plan.plan import Plan
 from netwright.program.file import ProgramFile, open_program, save

@@ -13,9 +13,9 @@ from netwright.machine.probe.host import Host, host
 from netwright.machine.probe.points import KernelPoint
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
-from netwright.machine.probe.store import load, save, store_path
 from netwright.machine.probe.sweep import Progress, better_memories, better_peaks, memories, peaks
 from netwright.machine.probe.timing import tables
+from netwright.machine.store import load, save, store_path
 from netwright.machine.verify import verify
 
 __all__ = ["FULL", "QUICK", "Depth", "Progress", "here", "probe", "store_path"]
