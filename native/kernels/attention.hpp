@@ -95,21 +95,30 @@ NETWRIGHT_INLINE void transpose_eight(Vec (&r)[8]) {
   }
 }
 
+// Eight keys, of which `count` exist, into lanes of a panel.
+template <bool kHalf>
+NETWRIGHT_INLINE void turn_eight(float* panel, const std::byte* keys, std::int64_t stride, std::int64_t count, std::int64_t d,
+                                 std::int64_t left) {
+  Vec row[8];
+  if (count >= 8 && left >= 8) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) row[i] = load_either<kHalf>(keys + i * stride, d, 8);
+  } else {
+    for (int i = 0; i < 8; ++i) row[i] = i < count ? load_either<kHalf>(keys + i * stride, d, left) : Vec{};
+  }
+  transpose_eight(row);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+    if (i < left) store(panel + (d + i) * 16, row[i]);
+}
+
 // Keys [key, key + count) of a head as panels of sixteen: out[key / 16][d][key % 16]. The rest of a panel is zero.
 template <bool kHalf>
 void turn_keys(float* out, const std::byte* keys, std::int64_t stride, std::int64_t count, std::int64_t width) {
-  for (std::int64_t first = 0; first < count; first += 8) {
-    float* panel = out + first / 16 * 16 * width + first % 16;
-    for (std::int64_t d = 0; d < width; d += 8) {
-      Vec row[8];
-      for (int i = 0; i < 8; ++i)
-        row[i] = first + i < count ? load_either<kHalf>(keys + (first + i) * stride, d, width - d) : Vec{};
-      transpose_eight(row);
-      for (int i = 0; i < 8 && d + i < width; ++i) store(panel + (d + i) * 16, row[i]);
-    }
-  }
-  if (count % 16 != 0 && count % 16 <= 8)
-    for (std::int64_t d = 0; d < width; ++d) store(out + count / 16 * 16 * width + d * 16 + 8, Vec{});
+  const std::int64_t padded = (count + 15) / 16 * 16;
+  for (std::int64_t first = 0; first < padded; first += 8)
+    for (std::int64_t d = 0; d < width; d += 8)
+      turn_eight<kHalf>(out + first / 16 * 16 * width + first % 16, keys + first * stride, stride, count - first, d, width - d);
 }
 
 // Values as rows of fp32, padded to `padded` with zeros.

@@ -10,7 +10,7 @@
 
 namespace netwright {
 
-inline constexpr std::int64_t kQueries = 48;  // rows of a tile: eight times the six of the register tile
+inline constexpr std::int64_t kQueries = 96;  // rows of a tile: sixteen times the six of the register tile
 inline constexpr std::int64_t kKeys = 64;
 
 struct AttentionShape {

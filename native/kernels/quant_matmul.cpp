@@ -73,7 +73,7 @@ std::int64_t workspace::matmul_quant(const Call& call) {
   const Operand& weight = call.operand[2];
   if (call.operand[0].shape[0] <= kFewTokens) return 0;
   const std::int64_t block = block_shape(weight.format).elements;
-  return weight.shape[1] / block * panel_bytes(block);
+  return 2 * weight.shape[1] / block * panel_bytes(block);
 }
 
 }  // namespace netwright

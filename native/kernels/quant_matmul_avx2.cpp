@@ -32,6 +32,22 @@ NETWRIGHT_INLINE void put(const QuantProduct& product, std::int64_t t, std::int6
   }
 }
 
+// Row groups of one product of panels and columns, and where its sums lie.
+template <Format F, int kPanels, int kTokens>
+NETWRIGHT_INLINE void add_blocks(const QuantProduct& product, const Panel<F>* const (&panel)[kPanels], std::int64_t t,
+                                 std::int64_t block, __m256 (&sum)[kPanels][kTokens]) {
+  const std::int8_t* q[kTokens];
+  for (int i = 0; i < kTokens; ++i)
+    q[i] = reinterpret_cast<const std::int8_t*>(product.x + (t + i) * product.x_stride) + block * Trait<F>::kBlock;
+  __m256i dot[kPanels][kTokens];
+  integer_dots<F, kPanels, kTokens>(panel, q, dot);
+#pragma GCC unroll 4
+  for (int i = 0; i < kTokens; ++i)
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p)
+      sum[p][i] = add_block(*panel[p], product.x + (t + i) * product.x_stride, product.k, block, dot[p][i], sum[p][i]);
+}
+
 template <Format F, int kTokens>
 void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
   const std::int64_t blocks = product.k / Trait<F>::kBlock;
@@ -40,31 +56,50 @@ void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t en
     const std::int64_t start = std::min(n, end - 8);  // the last eight rows overlap, and are written once
     Bytes at = product.weight + start * stride;
     Bytes ahead = product.weight + std::min(start + 8, product.num_rows - 8) * stride;
-    __m256 sum[kTokens];
-    for (auto& each : sum) each = _mm256_setzero_ps();
+    __m256 sum[1][kTokens];
+    for (auto& each : sum[0]) each = _mm256_setzero_ps();
     for (std::int64_t block = 0; block < blocks; ++block) {
       for (int line = 0; line < 8 * Trait<F>::kBytes; line += 64)
         _mm_prefetch(reinterpret_cast<const char*>(ahead + block * 8 * Trait<F>::kBytes + line), _MM_HINT_T0);
       Panel<F> panel;
       unpack(at + block * Trait<F>::kBytes, stride, panel);
-#pragma GCC unroll 4
-      for (int t = 0; t < kTokens; ++t)
-        sum[t] = add_block(panel, product.x + t * product.x_stride, product.k, block, sum[t]);
+      const Panel<F>* const only[1] = {&panel};
+      add_blocks<F, 1, kTokens>(product, only, 0, block, sum);
     }
-    for (int t = 0; t < kTokens; ++t) put(product, t, start, static_cast<int>(n - start), sum[t]);
+    for (int t = 0; t < kTokens; ++t) put(product, t, start, static_cast<int>(n - start), sum[0][t]);
   }
 }
 
-template <Format F, int kTokens>
-void panels_times(const QuantProduct& product, const Panel<F>* panels, std::int64_t t, std::int64_t n, int first) {
+// Where two groups of eight rows start, and their first lane to be written.
+struct RowGroups {
+  std::int64_t start[2];
+  int first[2];
+};
+
+template <Format F, int kPanels, int kTokens>
+void panels_times(const QuantProduct& product, const Panel<F>* panels, std::int64_t t, const RowGroups& groups) {
   const std::int64_t blocks = product.k / Trait<F>::kBlock;
-  __m256 sum[kTokens];
-  for (auto& each : sum) each = _mm256_setzero_ps();
-  for (std::int64_t block = 0; block < blocks; ++block)
-#pragma GCC unroll 4
-    for (int i = 0; i < kTokens; ++i)
-      sum[i] = add_block(panels[block], product.x + (t + i) * product.x_stride, product.k, block, sum[i]);
-  for (int i = 0; i < kTokens; ++i) put(product, t + i, n, first, sum[i]);
+  __m256 sum[kPanels][kTokens];
+  for (auto& group : sum)
+    for (auto& each : group) each = _mm256_setzero_ps();
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const Panel<F>* panel[kPanels];
+    for (int p = 0; p < kPanels; ++p) panel[p] = panels + p * blocks + block;
+    add_blocks<F, kPanels, kTokens>(product, panel, t, block, sum);
+  }
+  for (int i = 0; i < kTokens; ++i)
+    for (int p = 0; p < kPanels; ++p) put(product, t + i, groups.start[p], groups.first[p], sum[p][i]);
+}
+
+template <Format F, int kPanels>
+void panels_times_all(const QuantProduct& product, const Panel<F>* panels, const RowGroups& groups) {
+  std::int64_t t = 0;
+  for (; t + 4 <= product.num_tokens; t += 4) panels_times<F, kPanels, 4>(product, panels, t, groups);
+  if (product.num_tokens - t >= 2) {
+    panels_times<F, kPanels, 2>(product, panels, t, groups);
+    t += 2;
+  }
+  if (product.num_tokens > t) panels_times<F, kPanels, 1>(product, panels, t, groups);
 }
 
 template <Format F>
@@ -72,15 +107,18 @@ void many_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t e
   static_assert(sizeof(Panel<F>) <= panel_bytes(Trait<F>::kBlock));
   const std::int64_t blocks = product.k / Trait<F>::kBlock;
   auto* panels = reinterpret_cast<Panel<F>*>(product.workspace);
-  for (std::int64_t n = begin; n < end; n += 8) {
-    const std::int64_t start = std::min(n, end - 8);
-    const int first = static_cast<int>(n - start);
-    Bytes at = product.weight + start * product.weight_stride;
-    for (std::int64_t block = 0; block < blocks; ++block)
-      unpack(at + block * Trait<F>::kBytes, product.weight_stride, panels[block]);
-    std::int64_t t = 0;
-    for (; t + 4 <= product.num_tokens; t += 4) panels_times<F, 4>(product, panels, t, start, first);
-    for (; t < product.num_tokens; ++t) panels_times<F, 1>(product, panels, t, start, first);
+  for (std::int64_t n = begin; n < end; n += 16) {
+    RowGroups groups{};
+    const int count = end - n > 8 ? 2 : 1;
+    for (int p = 0; p < count; ++p) {
+      groups.start[p] = std::min(n + 8 * p, end - 8);
+      groups.first[p] = static_cast<int>(n + 8 * p - groups.start[p]);
+      Bytes at = product.weight + groups.start[p] * product.weight_stride;
+      for (std::int64_t block = 0; block < blocks; ++block)
+        unpack(at + block * Trait<F>::kBytes, product.weight_stride, panels[p * blocks + block]);
+    }
+    if (count == 2) panels_times_all<F, 2>(product, panels, groups);
+    else panels_times_all<F, 1>(product, panels, groups);
   }
 }
 

@@ -15,38 +15,62 @@ NETWRIGHT_INLINE __m256i four_bytes(const std::int8_t* at) {
   return _mm256_set1_epi32(dword);
 }
 
-// Sum over one block of q * activation, eight rows in int32, before zero points and offsets.
-template <Format F>
-NETWRIGHT_INLINE __m256i integer_dot(const Panel<F>& panel, const std::int8_t* q) {
-  using T = Trait<F>;
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i total = _mm256_setzero_si256();
-#pragma GCC unroll 64
-  for (int first = 0; first < T::kBlock / 4; first += T::kSteps) {
-    __m256i sum = _mm256_setzero_si256();
-#pragma GCC unroll 64
-    for (int s = first; s < first + T::kSteps; ++s) {
-      const __m256i x = four_bytes(q + 4 * s);
-      const __m256i product = F == Format::q8_0
-                                  ? _mm256_maddubs_epi16(_mm256_abs_epi8(panel.w[s]), _mm256_sign_epi8(x, panel.w[s]))
-                                  : _mm256_maddubs_epi16(panel.w[s], x);
-      sum = s == first ? product : _mm256_add_epi16(sum, product);
-    }
-    const __m256i factor = T::kGroup == 0 ? ones : panel.sub[4 * first / (T::kGroup == 0 ? 1 : T::kGroup)];
-    const __m256i wide = _mm256_madd_epi16(sum, factor);
-    total = first == 0 ? wide : _mm256_add_epi32(total, wide);
-  }
-  return total;
+// Keeps the compiler from turning a chain of additions into a tree, which spills every product.
+NETWRIGHT_INLINE __m256i in_order(__m256i value) {
+  __asm__("" : "+x"(value));
+  return value;
 }
 
-// sum += the block's value, for one column.
+// Sums over one block of q * activation, eight rows in int32, before zero points and offsets: kPanels panels by
+// kTokens columns at once, so that each load is used several times.
+template <Format F, int kPanels, int kTokens>
+NETWRIGHT_INLINE void integer_dots(const Panel<F>* const (&panel)[kPanels], const std::int8_t* const (&q)[kTokens],
+                                   __m256i (&total)[kPanels][kTokens]) {
+  using T = Trait<F>;
+  constexpr int kGroup = T::kGroup == 0 ? 1 : T::kGroup;
+  const auto run = [&](int first) __attribute__((always_inline)) {
+    __m256i sum[kPanels][kTokens] = {};
+#pragma GCC unroll 8
+    for (int s = first; s < first + T::kSteps; ++s) {
+#pragma GCC unroll 4
+      for (int t = 0; t < kTokens; ++t) {
+        const __m256i x = four_bytes(q[t] + 4 * s);
+#pragma GCC unroll 2
+        for (int p = 0; p < kPanels; ++p) {
+          const __m256i w = panel[p]->w[s];
+          const __m256i product = F == Format::q8_0 ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
+                                                    : _mm256_maddubs_epi16(w, x);
+          sum[p][t] = T::kSteps <= 8 && s == first ? product : in_order(_mm256_add_epi16(sum[p][t], product));
+        }
+      }
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t)
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanels; ++p) {
+        const __m256i factor = T::kGroup == 0 ? _mm256_set1_epi16(1) : panel[p]->sub[4 * first / kGroup];
+        const __m256i wide = _mm256_madd_epi16(sum[p][t], factor);
+        total[p][t] = T::kBlock == 32 && first == 0 ? wide : in_order(_mm256_add_epi32(total[p][t], wide));
+      }
+  };
+  if constexpr (T::kBlock == 32) {
+#pragma GCC unroll 8
+    for (int first = 0; first < 8; first += T::kSteps) run(first);
+  } else {  // too long to unroll; its panel lies in memory anyway
+    for (auto& group : total)
+      for (auto& each : group) each = _mm256_setzero_si256();
+#pragma GCC unroll 1
+    for (int first = 0; first < 64; first += T::kSteps) run(first);
+  }
+}
+
+// sum += the block's value, for one column, from its integers.
 template <Format F>
 NETWRIGHT_INLINE __m256 add_block(const Panel<F>& panel, const std::byte* row, std::int64_t k, std::int64_t block,
-                                  __m256 sum) {
+                                  __m256i dot, __m256 sum) {
   using T = Trait<F>;
   if constexpr (T::kBlock == 32) {
     const Activation32 x(row, k);
-    __m256i dot = integer_dot(panel, x.q + block * 32);
     if constexpr (T::kZero == 8) dot = _mm256_sub_epi32(dot, _mm256_slli_epi32(_mm256_set1_epi32(x.sum[block]), 3));
     if constexpr (T::kZero == 16) dot = _mm256_sub_epi32(dot, _mm256_slli_epi32(_mm256_set1_epi32(x.sum[block]), 4));
     const __m256 scale = _mm256_mul_ps(panel.scale, _mm256_set1_ps(x.scale[block]));
@@ -55,7 +79,6 @@ NETWRIGHT_INLINE __m256 add_block(const Panel<F>& panel, const std::byte* row, s
     return sum;
   } else {
     const Activation256 x(row, k);
-    __m256i dot = integer_dot(panel, x.q + block * 256);
     __m256i offset = _mm256_setzero_si256();
     const auto* pairs = reinterpret_cast<const std::int8_t*>(x.sum + block * 16);
     if constexpr (T::kOffset || T::kZero == 1) {
