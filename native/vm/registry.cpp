@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/float.hpp"
 #include "kernels/quant.hpp"
 
 namespace netwright {
-
-// Weak until the float kernels are in the tree; absent, its address is null.
-__attribute__((weak)) std::span<const Opcode> float_opcodes();
 
 namespace {
 
@@ -16,7 +14,7 @@ std::vector<Opcode> gather() {
   std::vector<Opcode> all;
   const auto add = [&all](std::span<const Opcode> some) { all.insert(all.end(), some.begin(), some.end()); };
   add(quant_opcodes());
-  if (&float_opcodes != nullptr) add(float_opcodes());
+  add(float_opcodes());
   std::ranges::sort(all, {}, &Opcode::code);
   return all;
 }
