@@ -1,10 +1,12 @@
 // Packing of float weights at plan time (kernels/float_pack.hpp).
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "kernels/float_pack.hpp"
 
@@ -24,10 +26,14 @@ std::int64_t packed_bytes(std::int64_t outputs, std::int64_t inputs, std::int64_
   return 4 * packed_floats(outputs, inputs, taps, groups);
 }
 
-nb::bytes pack(const float* weight, WeightStrides stride, std::int64_t outputs, std::int64_t inputs, std::int64_t taps, std::int64_t groups) {
-  const std::int64_t bytes = packed_bytes(outputs, inputs, taps, groups);
+nb::object uninitialised(std::int64_t bytes) {
   nb::object result = nb::steal(PyBytes_FromStringAndSize(nullptr, bytes));
   if (!result.is_valid()) nb::raise_python_error();
+  return result;
+}
+
+nb::bytes pack(const float* weight, WeightStrides stride, std::int64_t outputs, std::int64_t inputs, std::int64_t taps, std::int64_t groups) {
+  nb::object result = uninitialised(packed_bytes(outputs, inputs, taps, groups));
   pack_weight(reinterpret_cast<float*>(PyBytes_AS_STRING(result.ptr())), weight, stride, outputs, inputs, taps, groups);
   return nb::borrow<nb::bytes>(result);
 }
@@ -49,14 +55,19 @@ nb::bytes pack_conv(const Weight4& weight, std::int64_t groups) {
 }
 
 // [C, O / groups, kh, kw], as ONNX ships a transposed convolution.
-nb::bytes pack_conv_transpose(const Weight4& weight, std::int64_t groups) {
+nb::bytes pack_conv_transpose(const Weight4& weight, std::pair<std::int64_t, std::int64_t> strides,
+                              std::pair<std::int64_t, std::int64_t> dilations, std::int64_t groups) {
   const auto channels = std::int64_t(weight.shape(0)), outputs = std::int64_t(weight.shape(1));
   const auto rows = std::int64_t(weight.shape(2)), columns = std::int64_t(weight.shape(3));
   if (groups < 1 || channels % groups) throw std::invalid_argument("groups do not divide the channels");
   if (rows > 1 && weight.stride(2) != columns * weight.stride(3)) throw std::invalid_argument("kernel rows are not adjacent");
   const std::int64_t tap = columns > 1 ? weight.stride(3) : weight.stride(2);
-  return pack(weight.data(), {channels / groups * weight.stride(0), weight.stride(1), weight.stride(0), tap}, outputs, channels / groups,
-              rows * columns, groups);
+  const WeightStrides stride{channels / groups * weight.stride(0), weight.stride(1), weight.stride(0), tap};
+  const TransposeShape shape{rows, columns, strides.first, strides.second, dilations.first, dilations.second, groups};
+  if (!shape.spreads()) return pack(weight.data(), stride, outputs, channels / groups, rows * columns, groups);
+  nb::object result = uninitialised(packed_bytes(outputs * rows * columns, channels, 1, 1));
+  pack_spread(reinterpret_cast<float*>(PyBytes_AS_STRING(result.ptr())), weight.data(), stride, outputs, channels, rows * columns);
+  return nb::borrow<nb::bytes>(result);
 }
 
 }  // namespace
@@ -65,8 +76,8 @@ void add_float_pack(nb::module_& module) {
   using namespace nb::literals;
   module.def("pack_gemm", &pack_gemm, "weight"_a, "The bytes that gemm_packed reads, from fp32 [N, K] of any strides.");
   module.def("pack_conv", &pack_conv, "weight"_a, "groups"_a = 1, "The bytes that conv_packed reads, from fp32 [O, C/groups, kh, kw].");
-  module.def("pack_conv_transpose", &pack_conv_transpose, "weight"_a, "groups"_a = 1,
-             "The bytes that conv_transpose reads, from fp32 [C, O/groups, kh, kw].");
+  module.def("pack_conv_transpose", &pack_conv_transpose, "weight"_a, "strides"_a, "dilations"_a, "groups"_a = 1,
+             "The bytes that conv_transpose reads at these strides and dilations, from fp32 [C, O/groups, kh, kw].");
   module.def("packed_bytes", &packed_bytes, "outputs"_a, "inputs"_a, "taps"_a = 1, "groups"_a = 1,
              "Size of a packed weight; outputs and inputs count one group's.");
 }

@@ -5,7 +5,7 @@
 namespace netwright {
 namespace {
 
-const char* check_convolution(const Call& call) {
+const char* check_convolution(const Call& call, bool transpose) {
   NETWRIGHT_TRY(check::counts(call, 3, 5, 12));
   NETWRIGHT_TRY(check::convolution_operands(call));
   NETWRIGHT_TRY(check::window(call, 0));
@@ -13,7 +13,10 @@ const char* check_convolution(const Call& call) {
   NETWRIGHT_REFUSE_IF(groups < 1 || channels % groups || outputs % groups, "groups do not divide the channels");
   const Window window = Window::of(call, 0);
   NETWRIGHT_REFUSE_IF(channels / groups * window.taps() > check::kMaxCount / (outputs + 8 * groups), "the weight is too large");
-  NETWRIGHT_TRY(check::packed_weight(call.operand[2], 4 * packed_floats(outputs / groups, channels / groups, window.taps(), groups)));
+  const bool spreads = transpose && transpose_shape(call).spreads();
+  const std::int64_t floats = spreads ? packed_floats(outputs * window.taps(), channels, 1, 1)
+                                      : packed_floats(outputs / groups, channels / groups, window.taps(), groups);
+  NETWRIGHT_TRY(check::packed_weight(call.operand[2], 4 * floats));
   return check::fused_function(call, 9);
 }
 
@@ -24,9 +27,11 @@ std::int64_t convolution_workspace(const Call& call, bool transpose) {
 
 }  // namespace
 
-const char* check::conv_packed(const Call& call) { return check_convolution(call); }
-const char* check::conv_transpose(const Call& call) { return check_convolution(call); }
+const char* check::conv_packed(const Call& call) { return check_convolution(call, false); }
+const char* check::conv_transpose(const Call& call) { return check_convolution(call, true); }
 std::int64_t workspace::conv_packed(const Call& call) { return convolution_workspace(call, false); }
-std::int64_t workspace::conv_transpose(const Call& call) { return convolution_workspace(call, true); }
+std::int64_t workspace::conv_transpose(const Call& call) {
+  return transpose_shape(call).spreads() ? transpose_spread(call) : convolution_workspace(call, true);
+}
 
 }  // namespace netwright

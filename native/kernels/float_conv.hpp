@@ -11,19 +11,24 @@
 
 namespace netwright {
 
+inline TransposeShape transpose_shape(const Call& call) {
+  const std::int64_t* p = call.parameter;
+  return {p[0], p[1], p[2], p[3], p[6], p[7], p[8]};
+}
+
 struct ConvBlocks {
   std::int64_t rows;  // output pixels whose pointers are kept at a time
-  bool copied;        // few channels: pixels' patches are copied to rows of taps * channels, and taps become one
+  bool lines;         // few channels: a kernel's row is one tap of kernel_x * channels inputs
 
   static ConvBlocks of(const Call& call, const Window& window, std::int64_t groups, bool transpose) {
     const std::int64_t channels = call.operand[1].shape[1], taps = window.taps();
-    const bool copied = !transpose && groups == 1 && channels <= 8 && taps > 1;
-    const std::int64_t row_bytes = 4 * channels * (copied ? taps : transpose ? 1 : std::min(taps, window.stride_y * window.stride_x));
+    const bool lines = !transpose && groups == 1 && channels <= 8 && taps > 1;
+    const std::int64_t row_bytes = 4 * channels * (lines ? taps : transpose ? 1 : std::min(taps, window.stride_y * window.stride_x));
     const std::int64_t rows = std::clamp<std::int64_t>(128 * 1024 / row_bytes, 12, 96);
-    return {taps > 1024 ? 12 : rows, copied};
+    return {taps > 1024 ? 12 : rows, lines};
   }
   std::int64_t workspace_bytes(std::int64_t channels, std::int64_t taps) const {
-    const std::int64_t patches = copied ? rows * taps * channels * 4 : 0;
+    const std::int64_t patches = lines ? rows * taps * channels * 4 : 0;
     return channels * 4 + 64 + patches + taps * 32 + rows * (taps + 2) * 8;
   }
 };
@@ -105,13 +110,15 @@ class Convolution {
         tap_[phase_.num_taps] = {dy, dx, dy * x_.stride[2] + dx * x_.stride[3]};
         tap_weight_[phase_.num_taps++] = (i * window_.kernel_x + j) * channels_;
       }
+    if (blocks_.lines)
+      for (std::int64_t i = 0; i < window_.kernel_y; ++i) tap_weight_[i] = i * window_.kernel_x * channels_;
   }
 
   // Fills the pointers of the pixels [begin, begin + count) of this phase.
   void point(std::int64_t begin, std::int64_t count) {
     std::int64_t x = begin % phase_.count_x, y = begin / phase_.count_x % phase_.count_y;
     std::int64_t image = begin / (phase_.count_x * phase_.count_y);
-    const std::int64_t row_taps = blocks_.copied ? 1 : phase_.num_taps;
+    const std::int64_t row_taps = work_taps();
     for (std::int64_t r = 0; r < count; ++r) {
       const std::int64_t out_y = phase_.begin_y + y * phase_.step_y, out_x = phase_.begin_x + x * phase_.step_x;
       outs_[r] = reinterpret_cast<float*>(out_.data + image * out_.stride[0] + out_y * out_.stride[2] + out_x * out_.stride[3]);
@@ -119,13 +126,8 @@ class Convolution {
         residuals_[r] = reinterpret_cast<const float*>(residual_->data + image * residual_->stride[0] + out_y * residual_->stride[2] +
                                                        out_x * residual_->stride[3]);
       const std::int64_t in_y = y * phase_.input_step_y, in_x = x * phase_.input_step_x;
-      if (blocks_.copied) {
-        float* patch = patches_ + r * window_.taps() * channels_;
-        copy_patch(patch, image, in_y, in_x);
-        rows_[r] = patch;
-      } else {
-        point_pixel(rows_ + r * row_taps, image, in_y, in_x);
-      }
+      if (blocks_.lines) point_lines(rows_ + r * row_taps, patches_ + r * window_.taps() * channels_, image, in_y, in_x);
+      else point_pixel(rows_ + r * row_taps, image, in_y, in_x);
       if (++x == phase_.count_x) {
         x = 0;
         if (++y == phase_.count_y) y = 0, ++image;
@@ -153,21 +155,21 @@ class Convolution {
       row[t] = inside(y + tap_[t].dy, x + tap_[t].dx) ? reinterpret_cast<const float*>(origin + tap_[t].bytes) : zeros_;
   }
 
-  void copy_patch(float* patch, std::int64_t image, std::int64_t y, std::int64_t x) const {
+  std::int64_t work_taps() const { return blocks_.lines ? window_.kernel_y : phase_.num_taps; }
+
+  // One pointer a kernel row: into x where that row lies whole and adjacent, else into a copy of the pixel's patch.
+  void point_lines(const float** row, float* patch, std::int64_t image, std::int64_t y, std::int64_t x) const {
     const std::byte* origin = x_.data + image * x_.stride[0] + y * x_.stride[2] + x * x_.stride[3];
-    const bool whole = all_inside(y, x);
-    const std::int64_t run = window_.kernel_x * channels_;
-    if (whole && window_.dilation_x == 1 && x_.stride[3] == 4 * channels_) {
-      for (std::int64_t i = 0; i < window_.kernel_y; ++i) {
-        const auto from = reinterpret_cast<const float*>(origin + tap_[i * window_.kernel_x].bytes);
-        for (std::int64_t k = 0; k < run; ++k) patch[i * run + k] = from[k];
-      }
-      return;
+    const bool whole = all_inside(y, x), adjacent = window_.dilation_x == 1 && x_.stride[3] == 4 * channels_;
+    for (std::int64_t i = 0; i < window_.kernel_y; ++i) {
+      const Tap* taps = tap_ + i * window_.kernel_x;
+      row[i] = whole && adjacent ? reinterpret_cast<const float*>(origin + taps->bytes) : patch + i * window_.kernel_x * channels_;
     }
+    if (whole && adjacent) return;
     for (std::int64_t t = 0; t < phase_.num_taps; ++t) {
       const bool real = whole || inside(y + tap_[t].dy, x + tap_[t].dx);
       const float* from = real ? reinterpret_cast<const float*>(origin + tap_[t].bytes) : zeros_;
-      for (std::int64_t c = 0; c < channels_; ++c) patch[t * channels_ + c] = from[c];
+      for (std::int64_t k = 0; k < channels_; ++k) patch[t * channels_ + k] = from[k];
     }
   }
 
@@ -177,7 +179,7 @@ class Convolution {
     const auto weight = reinterpret_cast<const float*>(call_.operand[2].data);
     TileWork work{};
     work.rows = rows_, work.out = outs_, work.residual = residual_ ? residuals_ : nullptr;
-    work.taps = blocks_.copied ? 1 : phase_.num_taps, work.depth = blocks_.copied ? taps * channels_ : channels_;
+    work.taps = work_taps(), work.depth = blocks_.lines ? window_.kernel_x * channels_ : channels_;
     work.bias = call_.num_operands > 3 ? reinterpret_cast<const float*>(call_.operand[3].data) : nullptr;
     work.first = work.last = true, work.finish = &finish_, work.tap_weight = tap_weight_;
     std::int64_t loaded = -1, count = 0;
@@ -195,7 +197,11 @@ class Convolution {
       work.panel.column += group * outputs;
       std::int64_t done = 0;
       if (count <= 3) done = run_thin(work, count, std::min(end - unit, panels - 1 - index), kPanelWidth * channels_ * taps);
-      if (!done) run_rows(work, count), done = 1;
+      if (!done) {
+        const std::int64_t panel_floats = kPanelWidth * channels_ * taps;
+        done = panels_together(layout_, index, std::min(end - unit, panels - index), panel_floats);
+        run_rows(work, count, done, panel_floats, layout_.panel(index + done - 1).outputs);
+      }
       unit += done;
     }
   }
@@ -226,6 +232,9 @@ class Convolution {
 };
 
 void conv_packed(const Call& call) { Convolution(call, call.parameter[8], false, 9).run(); }
-void conv_transpose(const Call& call) { Convolution(call, call.parameter[8], true, 9).run(); }
+void conv_transpose(const Call& call) {
+  if (transpose_shape(call).spreads()) return transpose_spread(call);
+  Convolution(call, call.parameter[8], true, 9).run();
+}
 
 }  // namespace netwright::NETWRIGHT_ISA

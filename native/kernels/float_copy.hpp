@@ -39,6 +39,14 @@ inline std::uint16_t to_bfloat(float value) {
   return std::uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+// To fp32 with the last bit set when anything was lost, so that a further rounding is as if made once (round to odd).
+inline float sticky(double value) {
+  const float near = float(value);
+  if (double(near) == value || value != value || std::isinf(near)) return near;
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(near);
+  return std::bit_cast<float>((std::fabs(double(near)) > std::fabs(value) ? bits - 1 : bits) | 1u);
+}
+
 // A staged element: whole numbers keep all 64 bits, the rest go through double.
 union Staged {
   double real;
@@ -86,8 +94,8 @@ inline void write_staged(std::byte* to, const Staged* from, Format format, bool 
   switch (format) {
     case Format::fp32: return each(float{}, real);
     case Format::fp64: return each(double{}, real);
-    case Format::fp16: return each(std::uint16_t{}, [&](Staged v) { return to_half(float(real(v))); });
-    case Format::bf16: return each(std::uint16_t{}, [&](Staged v) { return to_bfloat(float(real(v))); });
+    case Format::fp16: return each(std::uint16_t{}, [&](Staged v) { return to_half(sticky(real(v))); });
+    case Format::bf16: return each(std::uint16_t{}, [&](Staged v) { return to_bfloat(sticky(real(v))); });
     case Format::int8: return each(std::int8_t{}, integer);
     case Format::uint8: return each(std::uint8_t{}, integer);
     case Format::int16: return each(std::int16_t{}, integer);

@@ -41,38 +41,46 @@ NETWRIGHT_INLINE Vec load_lanes(const float* from, int lanes) {
   else return load_part(from, lanes);
 }
 
+#define NETWRIGHT_EACH_PIXEL _Pragma("GCC unroll 8") for (int p = 0; p < kPixels; ++p)
+
 template <bool WHOLE>
 NETWRIGHT_INLINE void finish_pixels(const DepthwiseWork& work, std::int64_t c, int lanes, Vec (&acc)[kPixels]) {
-  const Vec bias = work.bias ? load_lanes<WHOLE>(work.bias + c, lanes) : Vec{};
-  for (int p = 0; p < kPixels; ++p) acc[p] += bias;
-  if (work.residual)
-    for (int p = 0; p < work.pixels; ++p) acc[p] += load_lanes<WHOLE>(work.residual + p * work.residual_step + c, lanes);
+  if (work.bias) {
+    const Vec bias = load_lanes<WHOLE>(work.bias + c, lanes);
+    NETWRIGHT_EACH_PIXEL acc[p] += bias;
+  }
+  if (work.residual) {
+    NETWRIGHT_EACH_PIXEL if (p < work.pixels) acc[p] += load_lanes<WHOLE>(work.residual + p * work.residual_step + c, lanes);
+  }
   if (work.finish->loop) {
-    float tile[kPixels * kLanes];
-    for (int p = 0; p < kPixels; ++p) store(tile + p * kLanes, acc[p]);
-    work.finish->loop(tile, tile, kPixels * kLanes, work.finish->alpha, work.finish->beta);
-    for (int p = 0; p < kPixels; ++p) acc[p] = load(tile + p * kLanes);
+    float values[kPixels * kLanes];
+    NETWRIGHT_EACH_PIXEL store(values + p * kLanes, acc[p]);
+    work.finish->loop(values, values, kPixels * kLanes, work.finish->alpha, work.finish->beta);
+    NETWRIGHT_EACH_PIXEL acc[p] = load(values + p * kLanes);
   }
   const Vec low = work.finish->low, high = work.finish->high;
-#pragma GCC unroll 8
-  for (int p = 0; p < kPixels; ++p) {
-    if (p >= work.pixels) break;
-    float* to = work.out + p * work.out_step + c;
-    const Vec value = clamp(acc[p], low, high);
-    if constexpr (WHOLE) store(to, value);
-    else store_part(to, value, lanes);
+  float* to = work.out + c;
+  NETWRIGHT_EACH_PIXEL {
+    if (p < work.pixels) {
+      const Vec value = clamp(acc[p], low, high);
+      if constexpr (WHOLE) store(to, value);
+      else store_part(to, value, lanes);
+      to += work.out_step;
+    }
   }
 }
 
 template <int KERNEL, int STRIDE, bool WHOLE>
-void column_tile(const DepthwiseWork& work, std::int64_t c, int lanes) {
+NETWRIGHT_INLINE void column_tile(const DepthwiseWork& work, std::int64_t c, int lanes) {
   constexpr int columns = (kPixels - 1) * STRIDE + KERNEL;
-  Vec acc[kPixels] = {};
-  for (std::int64_t row = 0; row < work.rows; ++row) {
-    const float* const* pointer = work.pointer + row * columns;
+  Vec acc[kPixels];
+  NETWRIGHT_EACH_PIXEL acc[p] = Vec{};
+  const float* taps = work.weight + c;
+  const float* const* pointer = work.pointer;
+  for (std::int64_t row = 0; row < work.rows; ++row, pointer += columns) {
     Vec weight[KERNEL];
 #pragma GCC unroll 5
-    for (int j = 0; j < KERNEL; ++j) weight[j] = load_lanes<WHOLE>(work.weight + (row * KERNEL + j) * work.channels + c, lanes);
+    for (int j = 0; j < KERNEL; ++j, taps += work.channels) weight[j] = load_lanes<WHOLE>(taps, lanes);
 #pragma GCC unroll 19
     for (int column = 0; column < columns; ++column) {
       const Vec x = load_lanes<WHOLE>(pointer[column] + c, lanes);
@@ -88,31 +96,43 @@ void column_tile(const DepthwiseWork& work, std::int64_t c, int lanes) {
 }
 
 template <bool WHOLE>
-void general_tile(const DepthwiseWork& work, std::int64_t c, int lanes) {
-  Vec acc[kPixels] = {};
+NETWRIGHT_INLINE void general_tile(const DepthwiseWork& work, std::int64_t c, int lanes) {
+  Vec acc[kPixels];
+  NETWRIGHT_EACH_PIXEL acc[p] = Vec{};
   for (std::int64_t tap = 0; tap < work.rows; ++tap) {
     const Vec weight = load_lanes<WHOLE>(work.weight + tap * work.channels + c, lanes);
-#pragma GCC unroll 8
-    for (int p = 0; p < kPixels; ++p) acc[p] = fma(load_lanes<WHOLE>(work.pointer[tap * kPixels + p] + c, lanes), weight, acc[p]);
+    NETWRIGHT_EACH_PIXEL acc[p] = fma(load_lanes<WHOLE>(work.pointer[tap * kPixels + p] + c, lanes), weight, acc[p]);
   }
   finish_pixels<WHOLE>(work, c, lanes, acc);
 }
 
-using DepthwiseTile = void (*)(const DepthwiseWork&, std::int64_t, int);
+// All channels of one tile of pixels.
+template <int KERNEL, int STRIDE>
+void column_pixels(const DepthwiseWork& work) {
+  std::int64_t c = 0;
+  for (; c + kLanes <= work.channels; c += kLanes) column_tile<KERNEL, STRIDE, true>(work, c, kLanes);
+  if (c < work.channels) column_tile<KERNEL, STRIDE, false>(work, c, int(work.channels - c));
+}
+inline void general_pixels(const DepthwiseWork& work) {
+  std::int64_t c = 0;
+  for (; c + kLanes <= work.channels; c += kLanes) general_tile<true>(work, c, kLanes);
+  if (c < work.channels) general_tile<false>(work, c, int(work.channels - c));
+}
+
 struct DepthwiseForm {
-  DepthwiseTile whole, part;
+  void (*pixels)(const DepthwiseWork&);
   bool columns;  // pointers are [row][column]
 };
 
 inline DepthwiseForm depthwise_form(const Window& window) {
   const std::int64_t kernel = window.kernel_x, stride = window.stride_x;
   if (window.dilation_x == 1 && window.kernel_y <= 5) {
-    if (kernel == 3 && stride == 1) return {column_tile<3, 1, true>, column_tile<3, 1, false>, true};
-    if (kernel == 3 && stride == 2) return {column_tile<3, 2, true>, column_tile<3, 2, false>, true};
-    if (kernel == 5 && stride == 1) return {column_tile<5, 1, true>, column_tile<5, 1, false>, true};
-    if (kernel == 5 && stride == 2) return {column_tile<5, 2, true>, column_tile<5, 2, false>, true};
+    if (kernel == 3 && stride == 1) return {column_pixels<3, 1>, true};
+    if (kernel == 3 && stride == 2) return {column_pixels<3, 2>, true};
+    if (kernel == 5 && stride == 1) return {column_pixels<5, 1>, true};
+    if (kernel == 5 && stride == 2) return {column_pixels<5, 2>, true};
   }
-  return {general_tile<true>, general_tile<false>, false};
+  return {general_pixels, false};
 }
 
 // The input pixel (y, x) of an image, or the zeros.
@@ -170,9 +190,7 @@ void conv_depthwise(const Call& call) {
       if (residual)
         work.residual = reinterpret_cast<const float*>(residual->data + image * residual->stride[0] + y * residual->stride[2] +
                                                        at * residual->stride[3]);
-      std::int64_t c = 0;
-      for (; c + kLanes <= channels; c += kLanes) form.whole(work, c, kLanes);
-      if (c < channels) form.part(work, c, int(channels - c));
+      form.pixels(work);
     }
   }
 }

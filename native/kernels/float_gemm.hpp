@@ -73,7 +73,14 @@ void gemm_packed(const Call& call) {
         continue;
       }
     }
-    for (std::int64_t k = 0; k < inputs || k == 0; k += blocks.depth) {
+    if (blocks.depth >= inputs) {
+      const std::int64_t together = panels_together(layout, index, std::min(mine.end - unit, panels - index), kPanelWidth * inputs);
+      work.depth = inputs, work.first = work.last = true, work.row_offset = 0, work.weight = panel;
+      run_rows(work, count, together, kPanelWidth * inputs, layout.panel(index + together - 1).outputs);
+      unit += together;
+      continue;
+    }
+    for (std::int64_t k = 0; k < inputs; k += blocks.depth) {
       work.depth = std::min(blocks.depth, inputs - k);
       work.first = k == 0, work.last = k + blocks.depth >= inputs;
       work.row_offset = k, work.weight = panel + k * work.panel.width;

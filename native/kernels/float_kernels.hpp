@@ -15,7 +15,12 @@
 namespace netwright {
 NETWRIGHT_FLOAT_KERNELS(NETWRIGHT_DECLARE)
 
+// The form of conv_transpose whose windows do not overlap (float_transpose.hpp).
+namespace baseline { void transpose_spread(const Call&); }
+namespace avx2 { void transpose_spread(const Call&); }
+
 namespace workspace {
+std::int64_t transpose_spread(const Call&);
 std::int64_t gemm_packed(const Call&);
 std::int64_t conv_packed(const Call&);
 std::int64_t conv_transpose(const Call&);

@@ -17,4 +17,16 @@ void pack_weight(float* packed, const float* weight, WeightStrides stride, std::
     }
 }
 
+void pack_spread(float* packed, const float* weight, WeightStrides stride, std::int64_t outputs, std::int64_t inputs, std::int64_t taps) {
+  const PanelLayout layout{outputs * taps};
+  for (std::int64_t index = 0; index < layout.num_panels(); ++index) {
+    const Panel panel = layout.panel(index);
+    for (std::int64_t input = 0; input < inputs; ++input)
+      for (std::int64_t lane = 0; lane < panel.width; ++lane) {
+        const std::int64_t column = panel.column + lane, tap = column / outputs, output = column % outputs;
+        *packed++ = lane < panel.outputs ? weight[output * stride.output + input * stride.input + tap * stride.tap] : 0.0f;
+      }
+  }
+}
+
 }  // namespace netwright

@@ -39,4 +39,14 @@ struct WeightStrides {
 void pack_weight(float* packed, const float* weight, WeightStrides stride, std::int64_t outputs, std::int64_t inputs,
                  std::int64_t taps, std::int64_t groups);
 
+// Whether the windows of a transposed convolution tile the output without overlap. Its weight is then packed as that of one
+// product with taps * outputs columns, tap-major (pack_spread); otherwise as any convolution's.
+struct TransposeShape {
+  std::int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, groups;
+  bool spreads() const {
+    return kernel_y == stride_y && kernel_x == stride_x && dilation_y == 1 && dilation_x == 1 && groups == 1 && kernel_y * kernel_x > 1;
+  }
+};
+void pack_spread(float* packed, const float* weight, WeightStrides stride, std::int64_t outputs, std::int64_t inputs, std::int64_t taps);
+
 }  // namespace netwright

@@ -3,6 +3,7 @@
 // GEMM (Dukhan 2019, "The indirect convolution algorithm", arXiv:1907.02129).
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/float_function.hpp"
@@ -45,76 +46,78 @@ struct TileWork {
   const Epilogue* finish;
 };
 
-// acc -> out: bias, residual, function, and only the real outputs are written.
+// Every loop over acc is unrolled, so that it stays in registers.
+#define NETWRIGHT_EACH_ROW _Pragma("GCC unroll 8") for (int m = 0; m < MR; ++m)
+#define NETWRIGHT_EACH_VECTOR _Pragma("GCC unroll 3") for (int v = 0; v < NV; ++v)
+
+// The function over a whole tile, when a clamp is not enough.
+template <int MR, int NV>
+NETWRIGHT_INLINE void apply_function(const Epilogue& finish, Vec (&acc)[MR][NV]) {
+  float values[MR * NV * kLanes];
+  NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR store(values + (m * NV + v) * kLanes, acc[m][v]);
+  finish.loop(values, values, MR * NV * kLanes, finish.alpha, finish.beta);
+  NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR acc[m][v] = load(values + (m * NV + v) * kLanes);
+}
+
+// acc -> out: bias, residual, function. WHOLE: all outputs of the panel are real; otherwise only real ones are touched.
+template <bool WHOLE, int MR, int NV>
+NETWRIGHT_INLINE void finish_tile_as(const TileWork& work, std::int64_t row, Vec (&acc)[MR][NV]) {
+  const std::int64_t column = work.panel.column;
+  const auto left = [&](int v) { return WHOLE ? kLanes : int(work.panel.outputs) - v * kLanes; };
+  const auto read = [&](const float* from, int v) { return left(v) >= kLanes ? load(from + v * kLanes) : load_part(from + v * kLanes, left(v)); };
+  if (work.bias) {
+    NETWRIGHT_EACH_VECTOR {
+      const Vec bias = read(work.bias + column, v);
+      NETWRIGHT_EACH_ROW acc[m][v] += bias;
+    }
+  }
+  if (work.residual) {
+    NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR acc[m][v] += read(work.residual[row + m] + column, v);
+  }
+  if (work.finish->loop) apply_function<MR, NV>(*work.finish, acc);
+  const Vec low = work.finish->low, high = work.finish->high;
+  NETWRIGHT_EACH_ROW {
+    float* to = work.out[row + m] + column;
+    NETWRIGHT_EACH_VECTOR {
+      const Vec value = clamp(acc[m][v], low, high);
+      if (left(v) >= kLanes) store(to + v * kLanes, value);
+      else store_part(to + v * kLanes, value, left(v));
+    }
+  }
+}
+
 template <int MR, int NV>
 NETWRIGHT_INLINE void finish_tile(const TileWork& work, std::int64_t row, Vec (&acc)[MR][NV]) {
-  const std::int64_t column = work.panel.column;
-  const int real = int(work.panel.outputs);
-  if (work.bias) {
-    for (int v = 0; v < NV; ++v) {
-      const int left = real - v * kLanes;
-      const float* from = work.bias + column + v * kLanes;
-      const Vec bias = left >= kLanes ? load(from) : load_part(from, left);
-      for (int m = 0; m < MR; ++m) acc[m][v] += bias;
-    }
-  }
-  if (work.residual)
-    for (int m = 0; m < MR; ++m)
-      for (int v = 0; v < NV; ++v) {
-        const int left = real - v * kLanes;
-        const float* from = work.residual[row + m] + column + v * kLanes;
-        acc[m][v] += left >= kLanes ? load(from) : load_part(from, left);
-      }
-  if (work.finish->loop) {
-    float tile[MR * NV * kLanes];
-    for (int m = 0; m < MR; ++m)
-      for (int v = 0; v < NV; ++v) store(tile + (m * NV + v) * kLanes, acc[m][v]);
-    work.finish->loop(tile, tile, MR * NV * kLanes, work.finish->alpha, work.finish->beta);
-    for (int m = 0; m < MR; ++m)
-      for (int v = 0; v < NV; ++v) acc[m][v] = load(tile + (m * NV + v) * kLanes);
-  }
-  const Vec low = work.finish->low, high = work.finish->high;
-  for (int m = 0; m < MR; ++m)
-    for (int v = 0; v < NV; ++v) {
-      const int left = real - v * kLanes;
-      float* to = work.out[row + m] + column + v * kLanes;
-      const Vec value = clamp(acc[m][v], low, high);
-      if (left >= kLanes) store(to, value);
-      else store_part(to, value, left);
-    }
+  if (work.panel.outputs == NV * kLanes) finish_tile_as<true, MR, NV>(work, row, acc);
+  else finish_tile_as<false, MR, NV>(work, row, acc);
 }
 
 template <int MR, int NV>
 void tile(const TileWork& work, std::int64_t row) {
   Vec acc[MR][NV];
-  float* partial = work.partial + row * NV * kLanes;
-#pragma GCC unroll 8
-  for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 3
-    for (int v = 0; v < NV; ++v) acc[m][v] = work.first ? Vec{} : load(partial + (m * NV + v) * kLanes);
+  if (work.first) {
+    NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR acc[m][v] = Vec{};
+  } else {
+    const float* partial = work.partial + row * NV * kLanes;
+    NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR acc[m][v] = load(partial + (m * NV + v) * kLanes);
+  }
   const float* const* pointers = work.rows + row * work.taps;
   for (std::int64_t tap = 0; tap < work.taps; ++tap) {
     const float* a[MR];
-#pragma GCC unroll 8
-    for (int m = 0; m < MR; ++m) a[m] = pointers[m * work.taps + tap] + work.row_offset;
+    NETWRIGHT_EACH_ROW a[m] = pointers[m * work.taps + tap] + work.row_offset;
     const float* b = work.weight + work.tap_weight[tap];
     for (std::int64_t k = 0; k < work.depth; ++k, b += NV * kLanes) {
       Vec column[NV];
-#pragma GCC unroll 3
-      for (int v = 0; v < NV; ++v) column[v] = load(b + v * kLanes);
-#pragma GCC unroll 8
-      for (int m = 0; m < MR; ++m) {
+      NETWRIGHT_EACH_VECTOR column[v] = load(b + v * kLanes);
+      NETWRIGHT_EACH_ROW {
         const Vec x = splat(a[m][k]);
-#pragma GCC unroll 3
-        for (int v = 0; v < NV; ++v) acc[m][v] = fma(x, column[v], acc[m][v]);
+        NETWRIGHT_EACH_VECTOR acc[m][v] = fma(x, column[v], acc[m][v]);
       }
     }
   }
   if (work.last) return finish_tile<MR, NV>(work, row, acc);
-#pragma GCC unroll 8
-  for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 3
-    for (int v = 0; v < NV; ++v) store(partial + (m * NV + v) * kLanes, acc[m][v]);
+  float* partial = work.partial + row * NV * kLanes;
+  NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR store(partial + (m * NV + v) * kLanes, acc[m][v]);
 }
 
 using Tile = void (*)(const TileWork&, std::int64_t);
@@ -122,15 +125,34 @@ inline constexpr Tile kTiles8[] = {tile<1, 1>, tile<2, 1>, tile<3, 1>, tile<4, 1
 inline constexpr Tile kTiles16[] = {tile<1, 2>, tile<2, 2>, tile<3, 2>, tile<4, 2>, tile<5, 2>, tile<6, 2>};
 inline constexpr Tile kTiles24[] = {tile<1, 3>, tile<2, 3>, tile<3, 3>, tile<4, 3>};
 
-// All rows of one panel. Rows are split evenly, so that no tile is left too small to hide the FMA's latency.
-inline void run_rows(const TileWork& work, std::int64_t num_rows) {
+// Rows of a tile: as many as leave all sums in registers.
+inline std::int64_t tile_rows(std::int64_t width) { return width == 8 ? 8 : width == 16 ? 6 : 4; }
+
+// All rows of `panels` panels, the first of them work.panel, the others 16 wide like it and `panel_floats` apart. Rows are
+// split evenly, so that no tile is left too small to hide the FMA's latency; panels run inside, so that out is written in order.
+inline void run_rows(TileWork work, std::int64_t num_rows, std::int64_t panels = 1, std::int64_t panel_floats = 0,
+                     std::int64_t last_outputs = 0) {
   const Tile* tiles = work.panel.width == 8 ? kTiles8 : work.panel.width == 16 ? kTiles16 : kTiles24;
-  const std::int64_t most = work.panel.width == 8 ? 8 : work.panel.width == 16 ? 6 : 4;
-  const std::int64_t groups = (num_rows + most - 1) / most;
+  const std::int64_t most = tile_rows(work.panel.width), groups = (num_rows + most - 1) / most;
+  const Panel first = work.panel;
+  const float* weight = work.weight;
   for (std::int64_t group = 0; group < groups; ++group) {
     const std::int64_t row = num_rows * group / groups;
-    tiles[num_rows * (group + 1) / groups - row - 1](work, row);
+    const Tile run = tiles[num_rows * (group + 1) / groups - row - 1];
+    for (std::int64_t p = 0; p < panels; ++p) {
+      work.panel.column = first.column + p * kPanelWidth;
+      work.panel.outputs = panels > 1 && p + 1 == panels ? last_outputs : first.outputs;
+      work.weight = weight + p * panel_floats;
+      run(work, row);
+    }
   }
+}
+
+// How many panels from `index` on to run together: 16 wide ones whose weights stay in the first-level cache.
+inline std::int64_t panels_together(const PanelLayout& layout, std::int64_t index, std::int64_t most, std::int64_t panel_floats) {
+  if (layout.panel(index).width != kPanelWidth) return 1;
+  const std::int64_t fit = std::clamp<std::int64_t>(4096 / panel_floats, 1, most);
+  return layout.panel(index + fit - 1).width == kPanelWidth ? fit : std::max<std::int64_t>(fit - 1, 1);
 }
 
 // Few rows: bandwidth rules, so several 16-wide panels are streamed at once to keep the FMA units fed.

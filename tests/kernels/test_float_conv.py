@@ -206,12 +206,44 @@ def test_conv_transpose(
     outs = run_all(
         "conv_transpose",
         lambda: [empty_channels_last((extents[0], outputs * groups, out_height, out_width))],
-        [x, core.pack_conv_transpose(weight, groups), bias, None],
+        [x, core.pack_conv_transpose(weight, (sh, sw), (dh, dw), groups), bias, None],
         [*window, groups, *function("sigmoid")],
     )
     bound = (channels * kh * kw + 4) * 2.0**-23 * (exact(np.abs(x), np.abs(weight)).numpy() + 8)
     for (out,) in outs:
         assert (np.abs(out - torch.sigmoid(exact(x, weight)).numpy()) <= bound).all()
+
+
+@pytest.mark.parametrize("pad", [0, 1])
+@pytest.mark.parametrize("outputs", [1, 3, 24])
+@pytest.mark.parametrize("kernel", [(2, 2), (1, 3)])
+@pytest.mark.parametrize("inplace", [False, True])
+def test_conv_transpose_without_overlap(
+    kernel: tuple[int, int], outputs: int, pad: int, inplace: bool
+) -> None:
+    rng = np.random.default_rng(outputs)
+    pads = (min(pad, kernel[0] - 1), min(pad, kernel[1] - 1))
+    x, weight = channels_last(random(rng, 2, 5, 6, 7)), random(rng, 5, outputs, *kernel)
+    bias = random(rng, outputs)
+    exact = torch.nn.functional.conv_transpose2d(
+        float64(x), float64(weight), float64(bias), kernel, pads, tuple(p // 2 for p in pads)
+    )
+    residual = channels_last(random(rng, *exact.shape)) if inplace else None
+    exact = torch.tanh(exact + (0 if residual is None else float64(residual)))
+    packed = core.pack_conv_transpose(weight, kernel, (1, 1))
+    parameters = [*kernel, *kernel, *pads, 1, 1, 1, *function("tanh")]
+    outs = run_all(
+        "conv_transpose",
+        lambda: [empty_channels_last(exact.shape)],
+        [x, packed, bias, residual],
+        parameters,
+    )
+    for (out,) in outs:
+        np.testing.assert_allclose(out, exact.numpy(), rtol=0, atol=3e-6)
+    if residual is not None:
+        operands = [operand(each) for each in (residual, x, packed, bias, residual)]
+        core.call("conv_transpose", operands, parameters)
+        np.testing.assert_array_equal(residual, outs[1][0])
 
 
 @settings(max_examples=20, deadline=None)

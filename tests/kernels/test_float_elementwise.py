@@ -275,6 +275,12 @@ def test_half_and_bfloat_round_to_nearest_even() -> None:
     np.testing.assert_array_equal(bfloat[finite], expected[finite])
 
 
+def test_a_double_rounds_to_half_once() -> None:
+    x = np.random.default_rng(0).uniform(-100, 100, 30_000)
+    for (out,) in run_all("copy", lambda: [np.zeros(x.shape, np.float16)], [x], []):
+        np.testing.assert_array_equal(out, x.astype(np.float16))
+
+
 def test_casts_saturate_instead_of_undefined() -> None:
     x = np.array([np.nan, 1e30, -1e30, -1.9, 2.9], np.float32)
     for (out,) in run_all("copy", lambda: [np.zeros(5, np.int64)], [x], []):

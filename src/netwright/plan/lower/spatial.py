@@ -103,8 +103,13 @@ def lower_conv_transpose(emitter: Emitter, op: Op) -> None:
     image = channels_last(emitter, emitter.read(x), op.name)
     kernel = tuple(emitter.most(e) for e in emitter.graph[weight].shape[2:])
     groups = kind.groups
+    steps = _two(kind.strides, 1), _two(kind.dilations, 1)
     table = _weights(
-        emitter, weight, "transpose", lambda w: core.pack_conv_transpose(w, groups), "bytes"
+        emitter,
+        weight,
+        f"transpose {steps}",
+        lambda w: core.pack_conv_transpose(w, *steps, groups),
+        "bytes",
     )
     shape = emitter.graph[op.outputs[0]].shape
     view, out = fresh_channels_last(emitter, shape, op.name)
