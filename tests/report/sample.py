@@ -50,7 +50,7 @@ def sample_run() -> Run:
     steps = [("dram", i * end / 40, 160_000_000 + 700_000 * i) for i in range(40)]
     predicted = Timeline(
         "SmolLM2-135M-Instruct.generate", "simulated", "here", tuple(spans),
-        tuple(MemorySample(*s) for s in steps), end, 188_000_000, 1.35,
+        tuple(MemorySample(*s) for s in steps), end, 188_000_000, 3.6,
         Interval(0.8 * end, 1.3 * end, 0.9), (("token_seconds", 0.0208),),
     )  # fmt: skip
     traced = call(0.0, 1, 0.25, False, 1)
@@ -66,7 +66,7 @@ def sample_run() -> Run:
             Figure("prompt_token_seconds", 0.0041, 0.0057),
             Figure("token_seconds", 0.0208, took),
             Figure("peak_memory_bytes", 188e6, 195e6),
-            Figure("energy_joules", 1.35, None),
+            Figure("energy_joules", 3.6, None),
         ),
         {
             "bound_seconds": 0.0152,

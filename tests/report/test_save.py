@@ -15,7 +15,7 @@ from tests.report.sample import sample_run
 from tests.report.strategies import runs
 
 from netwright.errors import FormatError, ReportError
-from netwright.machine import machine
+from netwright.machine.load import machine
 from netwright.report.roof import roof_of
 from netwright.report.run_record import Run, summarise
 from netwright.report.save import load_run, save_run, write_run
