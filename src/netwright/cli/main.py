@@ -7,7 +7,7 @@ import sys
 import typer
 
 from netwright import __version__
-from netwright.cli import demo, graph, machine, plan, run, simulate
+from netwright.cli import demo, graph, machine, plan, report, run, simulate
 from netwright.cli.screen import complain
 from netwright.errors import NetwrightError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("simulate")(simulate.simulate)
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.add_typer(machine.app, name="machine")
 app.add_typer(graph.app, name="graph")

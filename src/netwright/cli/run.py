@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.screen import console, outcome_json, print_json, progress, show_outcome
 from netwright.errors import JobError
+from netwright.machine.load import machine
 from netwright.path.arrays import InferOptions, run_arrays
 from netwright.path.outcome import Outcome
 from netwright.path.text import TextOptions, run_text
+from netwright.report.save import save_run
 from netwright.run.generate.sampling import sampling
 
 
@@ -54,6 +56,8 @@ def run(
         outcome = _run_text(source, prompt, options, json)
     else:
         outcome = _run_arrays(source, input_ or [], threads, dim or [], repeats)
+    if save is not None:
+        save_run(outcome, save, machine("here"))
     if json:
         print_json(outcome_json(outcome))
         return

@@ -50,6 +50,7 @@ def _page(summary: Summary) -> dict[str, Any]:
                 "label": label_of(f.name),
                 "predicted": figure_text(f.name, f.predicted),
                 "measured": figure_text(f.name, f.measured),
+                "is_measured": f.measured is not None,
                 "ratio": ratio_text(f.ratio),
                 "verdict": verdict(f.ratio),
             }
