@@ -8,7 +8,7 @@ from netwright.graph.extent import Extent
 from netwright.graph.op import Op
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
 from netwright.plan.lower.emitter import Emitter, View, row_major, unsupported
-from netwright.plan.lower.layout import broadcast, copied, permuted, physical_order
+from netwright.plan.lower.layout import broadcast, copied, permuted, physical_order, times
 
 
 def packed(emitter: Emitter, view: View, source: str) -> View:
@@ -144,27 +144,39 @@ def lower_expand(emitter: Emitter, op: Op) -> None:
 
 
 def lower_tile(emitter: Emitter, op: Op) -> None:
-    """Tile: dims doubled, the repetition at stride 0, copied once."""
+    """Tile: repeated dims doubled, the repetition at stride 0; copies of at most 6 dims."""
     assert isinstance(op.kind, Tile) and op.inputs[0] is not None
     view = emitter.read(op.inputs[0])
-    value = emitter.graph[op.outputs[0]]
-    out = emitter.scratch(value.shape, value.format.name, op.name)
+    repeats = op.kind.repeats
+    pending = [d for d, times in enumerate(repeats) if times != 1]
+    room = 6 - len(view.shape)
+    if pending and room < 1:
+        raise unsupported(op, "it repeats more dims than kernels take")
+    while pending:
+        now, pending = pending[:room], pending[room:]
+        each = tuple(n if d in now else 1 for d, n in enumerate(repeats))
+        view = _tiled(emitter, op, view, each)
+    emitter.views[op.outputs[0]] = view
+
+
+def _tiled(emitter: Emitter, op: Op, view: View, repeats: tuple[int, ...]) -> View:
+    """The view repeated, in fresh memory, by one copy."""
+    shape = tuple(times(size, n) for size, n in zip(view.shape, repeats, strict=True))
+    out = emitter.scratch(shape, view.format, op.name)
     sizes: list[Extent] = []
     read: list[Extent] = []
     written: list[Extent] = []
-    for d, times in enumerate(op.kind.repeats):
+    for d, number in enumerate(repeats):
         size, stride = view.shape[d], out.stride_bytes[d]
-        if times != 1:
+        if number != 1:
             if not isinstance(size, int):
                 raise unsupported(op, "it repeats a dim whose size is a symbol")
-            sizes.append(times)
+            sizes.append(number)
             read.append(0)
-            written.append(stride * size)
+            written.append(times(stride, size))
         sizes.append(size)
         read.append(view.stride_bytes[d])
         written.append(stride)
-    if len(sizes) > 6:
-        raise unsupported(op, "it repeats more dims than kernels take")
     emitter.emit(
         "copy",
         [replace(out, shape=tuple(sizes), stride_bytes=tuple(written))],
@@ -172,4 +184,4 @@ def lower_tile(emitter: Emitter, op: Op) -> None:
         [],
         op.name,
     )
-    emitter.views[op.outputs[0]] = out
+    return out

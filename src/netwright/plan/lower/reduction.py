@@ -154,7 +154,7 @@ def lower_arg_reduce(emitter: Emitter, op: Op) -> None:
     axes = (op.kind.axis % len(view.shape),)
     found, outer, inner = three(emitter, view, axes, op.name)
     target = _reduced_output(emitter, op, view, axes, (outer, inner), op.kind.keepdims)
-    code = ("max", "min").index(op.kind.function)
+    code = REDUCE_CODES[op.kind.function]
     emitter.emit("arg_reduce", [target], [found], [code], op.name)
 
 

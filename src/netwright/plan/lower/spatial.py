@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from netwright.graph.op import Op
 from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.pool import Pool
-from netwright.graph.ops.resize import Resize
+from netwright.graph.ops.resize import COORDINATE_CODES, ROUNDING_CODES, Resize
 from netwright.graph.tensor import TensorId
 from netwright.native import core
 from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
@@ -19,11 +19,6 @@ from netwright.plan.lower.layout import channels_last, fresh_channels_last
 from netwright.plan.lower.linear import epilogue
 
 RESIZE_MODES = ("nearest", "linear")
-RESIZE_COORDINATES = (
-    "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
-    "half_pixel_symmetric", "tf_crop_and_resize",
-)  # fmt: skip
-RESIZE_ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def _two(values: tuple[int, ...], missing: int) -> list[int]:
@@ -161,7 +156,7 @@ def lower_resize(emitter: Emitter, op: Op) -> None:
     """Resize of the spatial dims."""
     assert isinstance(op.kind, Resize) and op.inputs[0] is not None
     kind = op.kind
-    if kind.mode not in RESIZE_MODES or kind.coordinates not in RESIZE_COORDINATES:
+    if kind.mode not in RESIZE_MODES or kind.coordinates not in COORDINATE_CODES:
         raise unsupported(op, f"no kernel for mode {kind.mode!r} with {kind.coordinates!r}")
     image = channels_last(emitter, emitter.read(op.inputs[0]), op.name)
     shape = emitter.graph[op.outputs[0]].shape
@@ -176,8 +171,8 @@ def lower_resize(emitter: Emitter, op: Op) -> None:
         [image],
         [
             RESIZE_MODES.index(kind.mode),
-            RESIZE_COORDINATES.index(kind.coordinates),
-            RESIZE_ROUNDINGS.index(kind.rounding),
+            COORDINATE_CODES[kind.coordinates],
+            ROUNDING_CODES[kind.rounding],
             float(scales[0]),
             float(scales[1]),
         ],

@@ -1,0 +1,1 @@
+"""What every opcode means, in numpy: the oracle of the kernels."""

@@ -1,0 +1,61 @@
+"""int8 activations, as native/kernels/activation.hpp lays them out."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+
+def decode_activation(rows: NDArray[np.uint8], name: str, elements: int) -> NDArray[np.float64]:
+    """Rows of bytes [T, row bytes] → scale * q [T, K].
+
+    The kernels of q4_1 and q5_1 multiply minima with a sum that was rounded on its own; here both
+    use the same values, so they differ by that rounding (relative 2^-11).
+    """
+    rows = np.ascontiguousarray(rows)
+    block = 32 if name == "act8x32" else 256
+    blocks = elements // block
+    at = elements if block == 32 else elements + elements // 16 * 2
+    q = rows[:, :elements].view(np.int8).reshape(len(rows), blocks, block)
+    scale = np.ascontiguousarray(rows[:, at : at + 4 * blocks]).view(np.float32)
+    return (q * scale.astype(np.float64)[:, :, None]).reshape(len(rows), elements)
+
+
+def encode_activation(values: Array, name: str) -> NDArray[np.uint8]:
+    """Values [T, K] → rows of bytes [T, row bytes]."""
+    if name == "act8x32":
+        return _encode_32(values)
+    return _encode_256(values)
+
+
+def _bytes(parts: list[Array], rows: int) -> NDArray[np.uint8]:
+    flat = [np.ascontiguousarray(p).view(np.uint8).reshape(rows, -1) for p in parts]
+    return np.concatenate(flat, axis=1)
+
+
+def _encode_32(values: Array) -> NDArray[np.uint8]:
+    rows, elements = values.shape
+    blocks = values.astype(np.float32).reshape(rows, elements // 32, 32)
+    delta = np.abs(blocks).max(axis=2) / np.float32(127)
+    inverse = np.divide(1, delta, out=np.zeros_like(delta), where=delta != 0)
+    q = np.rint(blocks * inverse[:, :, None]).astype(np.int8)
+    total = q.sum(axis=2, dtype=np.int32)
+    scale = delta.astype(np.float16).astype(np.float32)
+    minimum = (delta * total).astype(np.float16).astype(np.float32)
+    return _bytes([q, scale, total, minimum], rows)
+
+
+def _encode_256(values: Array) -> NDArray[np.uint8]:
+    rows, elements = values.shape
+    blocks = values.astype(np.float32).reshape(rows, elements // 256, 256)
+    place = np.abs(blocks).argmax(axis=2)[:, :, None]
+    largest = np.take_along_axis(blocks, place, axis=2)
+    inverse = np.divide(np.float32(-127), largest, out=np.zeros_like(largest), where=largest != 0)
+    q = np.minimum(np.rint(blocks * inverse), 127).astype(np.int8)
+    total = q.reshape(rows, -1, 16).sum(axis=2, dtype=np.int16)
+    scale = np.divide(1, inverse, out=np.zeros_like(inverse), where=inverse != 0)
+    return _bytes([q, total, scale[:, :, 0].astype(np.float32)], rows)

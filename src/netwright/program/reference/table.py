@@ -1,0 +1,61 @@
+"""The one explicit table: opcode → what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+from netwright.program.reference import element, index, spatial, token
+from netwright.program.reference.call import Array, Call
+
+Meaning: TypeAlias = Callable[[Call], tuple[Array, ...]]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A meaning, how many operands it writes, and whether it also reads the first of them."""
+
+    meaning: Meaning
+    written: int = 1
+    in_place: bool = False
+
+
+REFERENCES: Mapping[str, Reference] = {
+    "gather_rows": Reference(token.gather_rows),
+    "rms_norm": Reference(token.rms_norm),
+    "quantize_rows": Reference(token.quantize_rows),
+    "matmul_quant": Reference(token.matmul),
+    "glu": Reference(token.glu),
+    "rope": Reference(token.rope, in_place=True),
+    "cache_append": Reference(token.cache_append, in_place=True),
+    "attention": Reference(token.attention),
+    "matmul_dense": Reference(token.matmul),
+    "gemm_packed": Reference(token.gemm_packed),
+    "matmul_batched": Reference(token.matmul_batched),
+    "conv_packed": Reference(spatial.conv_packed),
+    "conv_depthwise": Reference(spatial.conv_depthwise),
+    "conv_transpose": Reference(spatial.conv_transpose),
+    "pool": Reference(spatial.pool),
+    "resize": Reference(spatial.resize),
+    "unary": Reference(element.unary),
+    "binary": Reference(element.binary),
+    "where": Reference(element.where),
+    "copy": Reference(element.copy),
+    "fill": Reference(element.fill),
+    "softmax": Reference(element.softmax),
+    "layer_norm": Reference(element.layer_norm),
+    "reduce": Reference(element.reduce),
+    "arg_reduce": Reference(element.arg_reduce),
+    "gather": Reference(index.gather),
+    "lstm": Reference(index.lstm, written=3),
+    "gru": Reference(index.gru, written=2),
+    "group_norm": Reference(element.group_norm),
+    "gather_elements": Reference(index.gather_elements),
+    "gather_nd": Reference(index.gather_nd),
+    "scatter_nd": Reference(index.scatter_nd),
+    "cumulative_sum": Reference(element.cumulative_sum),
+    "top_k": Reference(element.top_k, written=2),
+    "lp_norm": Reference(element.lp_norm),
+}
