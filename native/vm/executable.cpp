@@ -27,6 +27,11 @@ std::invalid_argument wrong(int entry, std::size_t task, const char* opcode, con
                                "): " + what);
 }
 
+// As integers: an offset is only known to lie inside its arena after verification.
+std::byte* at(std::byte* base, std::int64_t offset) {
+  return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(base) + static_cast<std::uintptr_t>(offset));
+}
+
 constexpr std::int64_t kMaxEntrySymbol = std::int64_t{1} << 31;
 
 }  // namespace
@@ -145,7 +150,7 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
         if (place(&operand.stride[d], source.first_word + 1 + source.rank + static_cast<std::uint32_t>(d)))
           throw wrong(index, t, opcode->name, "a stride depends on a symbol");
       }
-      operand.data = arenas_[source.arena].data + entry.offsets[next_operand];
+      operand.data = at(arenas_[source.arena].data, entry.offsets[next_operand]);
     }
     task.call.parameter = entry.parameters.data() + next_parameter;
     task.call.num_parameters = row.num_parameters;
@@ -192,7 +197,7 @@ void Executable::resolve(Entry& entry, std::span<const std::int64_t> symbols) {
     *target.value = value;
   }
   for (const std::uint32_t i : entry.moving)
-    entry.operands[i].data = arenas_[entry.arena_of[i]].data + entry.offsets[i];
+    entry.operands[i].data = at(arenas_[entry.arena_of[i]].data, entry.offsets[i]);
 }
 
 void Executable::run(int index, std::span<const std::int64_t> symbols, bool trace) {

@@ -1,4 +1,4 @@
-"""Netwright: build neural networks onto machines. Graph × Machine × Job → Plan → Program → Timeline."""
+"""Netwright: build neural networks onto machines."""
 
 from __future__ import annotations
 

@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-HEAVY = ("torch", "ortools", "onnx", "onnxruntime", "gguf", "scipy", "pandas", "plotly", "tokenizers")
+HEAVY = (
+    "torch",
+    "ortools",
+    "onnx",
+    "onnxruntime",
+    "gguf",
+    "scipy",
+    "pandas",
+    "plotly",
+    "tokenizers",
+)
 
 
 def test_import_loads_nothing_heavy() -> None:

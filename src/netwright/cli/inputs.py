@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from netwright.errors import FormatError, JobError, UnsupportedError
 from netwright.frontends.describe import input_sizes, known_dims
@@ -92,12 +93,6 @@ def _audio(path: Path, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
 
 
 def _image(path: Path, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise UnsupportedError(
-            f"{path}: reading images needs Pillow; run: pip install pillow, or give an .npy array"
-        ) from error
     if len(shape) != 4:
         raise JobError(f"{path}: an image needs an input of 4 dims, this one has {len(shape)}")
     with Image.open(path) as image:

@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any, final
 
 from netwright.errors import UnsupportedError
-from netwright.frontends.gguf_file import read_gguf
 from netwright.frontends.describe import locate
+from netwright.frontends.gguf_file import read_gguf
 from netwright.job.job import Generate, Limits
 from netwright.machine.load import machine
 from netwright.path.outcome import Figures, Outcome

@@ -41,18 +41,15 @@ def check_capacity(
             limit = min(limit, job.limits.memory_bytes)
         demand = sum(t.value for t in terms)
         if demand > limit:
-            levers = _levers(program, terms, demand, limit, machine, name)
-            return total, Infeasible(f"{name} of {machine.title}", demand, limit, "bytes", terms, levers)
+            levers = _levers(program, terms, demand, limit, name)
+            return total, Infeasible(
+                f"{name} of {machine.title}", demand, limit, "bytes", terms, levers
+            )
     return total, None
 
 
 def _levers(
-    program: Program,
-    terms: tuple[Term, ...],
-    demand: float,
-    limit: float,
-    machine: Machine,
-    memory: str,
+    program: Program, terms: tuple[Term, ...], demand: float, limit: float, memory: str
 ) -> tuple[Lever, ...]:
     """Smaller formats that would fit, and otherwise how many devices hold it."""
     weights = sum(t.value for t in terms if t.name == "weights")
@@ -63,7 +60,9 @@ def _levers(
         if weights and demand - weights + elements * bits / 8 <= limit
     ]
     devices = -int(-demand // max(limit, 1))
-    levers.append(Lever(f"{devices} such devices, weights spread over their {memory}", demand / devices))
+    levers.append(
+        Lever(f"{devices} such devices, weights spread over their {memory}", demand / devices)
+    )
     return tuple(levers)
 
 

@@ -65,9 +65,7 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
         _kernels(program),
     )
     peak, infeasible = check_capacity(program, machine, unit, job)
-    return Plan(
-        graph, machine, job, decisions, predictions, memory, program, peak, infeasible
-    )
+    return Plan(graph, machine, job, decisions, predictions, memory, program, peak, infeasible)
 
 
 def _precision(graph: Graph) -> Decision:

@@ -44,6 +44,8 @@ MAX_META_BYTES = 64 << 20
 CHECKSUM_BYTES = 1 << 20
 
 HEADER = np.dtype([("magic", "S8"), ("version", "<u4"), ("meta_bytes", "<u4"), ("digest", "V16")])
+# What reading a damaged description can raise.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 ROWS: Mapping[str, np.dtype[Any]] = {
     "words": np.dtype("<i8"),
     "patches": PATCH_ROW,
@@ -178,7 +180,14 @@ def open_program(path: Path) -> ProgramFile:
     try:
         meta = json.loads(mapped[start : start + meta_bytes].tobytes())
         return _sections(path, mapped, meta, start + meta_bytes, bytes(header["digest"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise FormatError(f"{path}: its description is damaged ({error}); plan it again") from error
 
 
@@ -193,7 +202,7 @@ def _sections(
             raise FormatError(f"{path}: table {name} is cut short")
         views[name] = mapped[at : at + size].view(row)
         at += size
-    if hashlib.blake2b(mapped[HEADER.itemsize : at], digest_size=16).digest() != digest:
+    if hashlib.blake2b(mapped[HEADER.itemsize : at].tobytes(), digest_size=16).digest() != digest:
         raise FormatError(f"{path}: its checksum does not match; plan it again")
     tables = Tables(**views, symbols=tuple(meta["symbols"]), sources=tuple(meta["sources"]))
     arenas: list[Arena] = []
@@ -231,7 +240,7 @@ def load(path: Path) -> Program:
             str(file.meta["machine"]),
             tuple((str(k), str(v)) for k, v in file.meta["metadata"].items()),
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except _DAMAGE as error:
         raise FormatError(f"{path}: damaged ({error!r}); plan it again") from error
 
 

@@ -1,6 +1,6 @@
 """The one upward door: a program's verbs (docs/design.md, "The floors").
 
-Imports stand inside the functions, so that a program itself needs neither a simulator nor a runtime.
+Imports stand inside the functions: a program itself needs neither simulator nor runtime.
 """
 
 from __future__ import annotations

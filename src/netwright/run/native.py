@@ -199,9 +199,7 @@ class NativeRuntime(Runtime):
             for i, row in enumerate(rows)
         )
         seconds = max((s.start_seconds + s.seconds for s in spans), default=0.0)
-        return Timeline(
-            self._name, "measured", "here", spans, (), seconds, peak_resident_bytes()
-        )
+        return Timeline(self._name, "measured", "here", spans, (), seconds, peak_resident_bytes())
 
 
 def view(raw: NDArray[np.uint8], operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:

@@ -93,9 +93,7 @@ def lower_binary(emitter: Emitter, op: Op) -> None:
     """Binary, with its fused function."""
     assert isinstance(op.kind, Binary)
     parameters = [BINARY_CODES[op.kind.operator], *epilogue(op.kind.function)]
-    emit_elementwise(
-        emitter, "binary", op.outputs[0], _inputs(emitter, op), parameters, op.name
-    )
+    emit_elementwise(emitter, "binary", op.outputs[0], _inputs(emitter, op), parameters, op.name)
 
 
 def lower_where(emitter: Emitter, op: Op) -> None:
@@ -140,5 +138,3 @@ def lower_fake_quantise(emitter: Emitter, op: Op) -> None:
     emit_on(emitter, "binary", work, [work, zero_point], [BINARY_CODES["sub"], *none], op.name)
     emit_on(emitter, "binary", work, [work, scale], [BINARY_CODES["mul"], *none], op.name)
     emitter.views[op.outputs[0]] = work
-
-

@@ -113,13 +113,13 @@ def ordered(shape: Sequence[Extent], order: Sequence[int], item_bytes: int) -> t
 class Store:
     """What the entries of one program share: buffers, constants, weights, states."""
 
-    buffers: list[Buffer] = field(default_factory=list)
-    constants: list[NDArray[np.uint8]] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list[Buffer])
+    constants: list[NDArray[np.uint8]] = field(default_factory=list[NDArray[np.uint8]])
     constant_bytes: int = 0
-    weights: dict[TensorId, View] = field(default_factory=dict)
-    states: dict[TensorId, View] = field(default_factory=dict)
-    ports: dict[str, View] = field(default_factory=dict)
-    made: dict[Any, View] = field(default_factory=dict)
+    weights: dict[TensorId, View] = field(default_factory=dict[TensorId, View])
+    states: dict[TensorId, View] = field(default_factory=dict[TensorId, View])
+    ports: dict[str, View] = field(default_factory=dict[str, View])
+    made: dict[Any, View] = field(default_factory=dict[Any, View])
 
     def add(self, buffer: Buffer) -> BufferId:
         """Keeps a buffer; its id is its index."""
@@ -145,9 +145,9 @@ class Emitter:
     high: Mapping[str, int]
     threads: int
     consumers: Mapping[TensorId, Sequence[Op]]
-    steps: list[Step] = field(default_factory=list)
-    views: dict[TensorId, View] = field(default_factory=dict)
-    act8: dict[tuple[TensorId, str], View] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list[Step])
+    views: dict[TensorId, View] = field(default_factory=dict[TensorId, View])
+    act8: dict[tuple[TensorId, str], View] = field(default_factory=dict[tuple[TensorId, str], View])
 
     def buffer(self, kind: ArenaKind, size_bytes: int, name: str) -> BufferId:
         """A new buffer of the worst-case size."""

@@ -30,7 +30,10 @@ def program_of(
     scratch_bytes: int,
     on: tuple[str, int],
 ) -> Program:
-    """The flat program, for a machine and a number of threads. `offsets` gives each scratch buffer its address in the scratch arena."""
+    """The flat program, on a machine with a number of threads.
+
+    `offsets` gives each scratch buffer its address in the scratch arena.
+    """
     arenas, place = _arenas(store, offsets, scratch_bytes)
     return Program(
         name,

@@ -58,19 +58,21 @@ def permuted(view: View, order: Sequence[int]) -> View:
 
 def physical_order(view: View) -> tuple[int, ...]:
     """Dims from the largest stride to the smallest; ties and dims of size 1 keep their order."""
-    strides = [0 if s == 1 else _plain(t) for s, t in zip(view.shape, view.stride_bytes, strict=True)]
+    strides = [
+        0 if s == 1 else _plain(t) for s, t in zip(view.shape, view.stride_bytes, strict=True)
+    ]
     known = sorted((d for d in range(len(strides)) if strides[d]), key=lambda d: -strides[d])
     rest = [d for d in range(len(strides)) if not strides[d]]
     return tuple(rest + known)
 
 
 def _plain(stride: Extent) -> int:
-    return abs(stride if isinstance(stride, int) else stride.constant + sum(c for _, c in stride.terms))
+    return abs(
+        stride if isinstance(stride, int) else stride.constant + sum(c for _, c in stride.terms)
+    )
 
 
-def copied(
-    emitter: Emitter, view: View, source: str, order: Sequence[int] | None = None
-) -> View:
+def copied(emitter: Emitter, view: View, source: str, order: Sequence[int] | None = None) -> View:
     """The same values in fresh memory, dims lying there in this order."""
     fresh = emitter.scratch(view.shape, view.format, source, order)
     emitter.emit("copy", [fresh], [view], [], source, emitter.size_of(view.shape, 1))
@@ -81,9 +83,7 @@ def broadcast(view: View, shape: Sequence[Extent]) -> View:
     """The view spread over a larger shape by strides of 0 (numpy's rule)."""
     missing = len(shape) - len(view.shape)
     strides: list[Extent] = [0] * missing
-    for size, stride, wanted in zip(
-        view.shape, view.stride_bytes, shape[missing:], strict=True
-    ):
+    for size, stride, wanted in zip(view.shape, view.stride_bytes, shape[missing:], strict=True):
         strides.append(0 if size == 1 and wanted != 1 else stride)
     return replace(view, shape=tuple(shape), stride_bytes=tuple(strides))
 
@@ -128,15 +128,14 @@ def channels_last(emitter: Emitter, view: View, source: str) -> View:
         sn, sc, sl = view.stride_bytes
         view = replace(view, shape=(n, c, 1, length), stride_bytes=(sn, sc, times(sl, length), sl))
     if view.shape[1] == 1 or view.stride_bytes[1] == view.item_bytes:
-        last = replace(
-            view,
-            stride_bytes=(view.stride_bytes[0], view.item_bytes, *view.stride_bytes[2:]),
-        )
-        return last
+        strides = (view.stride_bytes[0], view.item_bytes, *view.stride_bytes[2:])
+        return replace(view, stride_bytes=strides)
     return copied(emitter, view, source, (0, 2, 3, 1))
 
 
-def fresh_channels_last(emitter: Emitter, shape: Sequence[Extent], source: str) -> tuple[View, View]:
+def fresh_channels_last(
+    emitter: Emitter, shape: Sequence[Extent], source: str
+) -> tuple[View, View]:
     """A new activation of rank 3 or 4: as the graph sees it, and as kernels do."""
     if len(shape) == 4:
         view = emitter.scratch(shape, "fp32", source, (0, 2, 3, 1))

@@ -48,9 +48,7 @@ def lower_linear(emitter: Emitter, op: Op) -> None:
         )
         return
     table = packed_weight(emitter, weight, op.kind.input_major)
-    emitter.emit(
-        "gemm_packed", [out], [rows, table, *extra], [k, n, *parameters], op.name, work
-    )
+    emitter.emit("gemm_packed", [out], [rows, table, *extra], [k, n, *parameters], op.name, work)
 
 
 def packed_weight(emitter: Emitter, weight: TensorId, input_major: bool) -> View:
@@ -96,7 +94,7 @@ def _matrix(view: View, left: bool) -> View:
     """A vector as the matrix that numpy's matmul takes it for."""
     if len(view.shape) > 1:
         return view
-    (size,), (stride,) = view.shape, view.stride_bytes
+    size, stride = view.shape[0], view.stride_bytes[0]
     shape, strides = ((1, size), (0, stride)) if left else ((size, 1), (stride, view.item_bytes))
     return View(view.buffer, view.offset_bytes, view.format, shape, strides)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netwright.graph.extent import Extent
+from netwright.graph.extent import Extent, product
 from netwright.graph.op import Op
 from netwright.graph.ops.attention import Attention
 from netwright.graph.ops.elementwise import Glu
@@ -75,9 +75,7 @@ def output_rows(emitter: Emitter, tensor: TensorId, source: str) -> View:
         return fresh_rows(emitter, tensor, source)
     *leading, columns = emitter.graph[tensor].shape
     assert isinstance(columns, int)
-    rows: Extent = 1
-    for extent in leading:
-        rows = extent if rows == 1 else rows * extent  # pyright: ignore[reportOperatorIssue]
+    rows = product(tuple(leading))
     made = emitter.act8_rows(rows, columns, format_name, source)
     emitter.act8[tensor, format_name] = made
     return made

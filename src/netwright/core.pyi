@@ -1,0 +1,105 @@
+"""Netwright's native core."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+
+def has_avx2() -> bool:
+    """Whether this processor has AVX2 and FMA."""
+
+def events_sweep(seconds: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], resource: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], wait_start: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], wait: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], servers: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], start: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], end: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> bool:
+    """One pass in order; false when a task waits for a later one."""
+
+def events_run(seconds: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], resource: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], wait_start: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], wait: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], servers: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], bytes: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], limit: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], channel_start: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], channel: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], capacity: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], start: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], end: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]) -> int:
+    """Event by event, with shared channels; the number of tasks that ended."""
+
+def events_occupancy(time: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], memory: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], change: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], used: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], peak: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """Running sums of changes by memory and time."""
+
+class Executable:
+    """A loaded program: verified once, then run without allocating."""
+
+    def __init__(self, words: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], patches: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], operands: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], tasks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], waits: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], arenas: Sequence[tuple], entries: Sequence[tuple], threads: int, use_avx2: bool) -> None: ...
+
+    def run(self, entry: int, symbols: Sequence[int], trace: bool = False) -> None: ...
+
+    def reset_state(self) -> None: ...
+
+    def set_threads(self, arg: int, /) -> None: ...
+
+    @property
+    def workspace_bytes(self) -> int: ...
+
+    def arena(self, index: int) -> Annotated[NDArray[numpy.uint8], dict(shape=(None,))]:
+        """
+        The bytes of an arena that the program may write; they live as long as it.
+        """
+
+    def times(self, tasks: int) -> list[int]:
+        """
+        Start and end in nanoseconds of each task of the last traced run, flat.
+        """
+
+def opcode_codes() -> dict: ...
+
+def pack_gemm(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None), device='cpu', writable=False)]) -> bytes:
+    """The bytes that gemm_packed reads, from fp32 [N, K] of any strides."""
+
+def pack_conv(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None, None), device='cpu', writable=False)], groups: int = 1) -> bytes:
+    """The bytes that conv_packed reads, from fp32 [O, C/groups, kh, kw]."""
+
+def pack_conv_transpose(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None, None), device='cpu', writable=False)], groups: int = 1) -> bytes:
+    """The bytes that conv_transpose reads, from fp32 [C, O/groups, kh, kw]."""
+
+def packed_bytes(outputs: int, inputs: int, taps: int = 1, groups: int = 1) -> int:
+    """Size of a packed weight; outputs and inputs count one group's."""
+
+def call(name: str, operands: list, parameters: Sequence[int | float], part: int = 0, parts: int = 1, avx2: bool = True, repeats: int = 1) -> float:
+    """
+    Run one opcode in place; returns the CPU seconds of this thread. An operand is
+    (array, format code, shape, strides in bytes), or None when absent; written ones first.
+    A float parameter is passed as the bits of a double. ValueError: the opcode's check refused.
+    """
+
+def opcodes() -> list:
+    """
+    (code, name, number of written operands, has an AVX2 form) of every opcode.
+    """
+
+def activation_row_bytes(format: int, k: int) -> int:
+    """
+    Bytes of one row of k activations in act8x32 (40) or act8x256 (41); -1 when impossible.
+    """
+
+def allocation_fit(lower: Sequence[int], upper: Sequence[int], size: Sequence[int], alignment: Sequence[int], fixed: Sequence[int], capacity: int, nodes: int, seconds: float) -> tuple[int, list[int], int]:
+    """Complete search: (0 found, 1 impossible, 2 stopped; offsets; nodes)."""
+
+def allocation_minimise(lower: Sequence[int], upper: Sequence[int], size: Sequence[int], alignment: Sequence[int], fixed: Sequence[int], nodes: int, seconds: float) -> tuple[list[int], int, int, bool, int]:
+    """
+    Lowest packing found: (offsets, height, bound, proved, nodes); no offsets when fixed ones collide.
+    """
+
+def best_order(before: Sequence[Sequence[int]], touched: Sequence[Sequence[int]], size: Sequence[int], from_start: Sequence[bool], to_end: Sequence[bool], in_place: Sequence[Sequence[tuple[int, int]]], nodes: int) -> tuple[list[int], int, int, bool, int]:
+    """Order of least peak: (tasks, peak bytes, bound, proved, states)."""
+
+def time_call(name: str, operands: list, parameters: Sequence[int | float], copies: int = 1, budget_seconds: float = 0.05, avx2: bool = True) -> list[float]:
+    """
+    CPU seconds of one call, one figure a sample. An operand is (uint8 array, format code, shape,
+    strides in bytes, copy stride in bytes) or None; call i uses copy i modulo `copies`, so that
+    weights can come from memory rather than from a cache. ValueError: refused by the opcode's check.
+    """
+
+def read_rates(num_bytes: int, threads: int, seconds: float, avx2: bool) -> list[float]:
+    """Bytes per CPU second that each thread reads."""
+
+def copy_rates(num_bytes: int, threads: int, seconds: float, avx2: bool) -> list[float]:
+    """Bytes read plus written per CPU second of each thread."""
+
+def float_rates(threads: int, seconds: float, avx2: bool) -> list[float]:
+    """fp32 operations per CPU second of each thread."""
+
+def int8_rates(threads: int, seconds: float, avx2: bool) -> list[float]:
+    """int8 dot product operations per CPU second of each thread."""
