@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ def complain(error: NetwrightError) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[OnProgress]:
+def progress() -> Generator[OnProgress]:
     """A bar on the error stream that comes when there is something to wait for."""
     bar = Progress(
         TextColumn("[dim]{task.description}"), BarColumn(), console=errors, transient=True
@@ -49,7 +49,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return list(value.tolist())
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value)} is not JSON")

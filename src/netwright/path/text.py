@@ -18,6 +18,7 @@ from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
 from netwright.program.file import load as load_program
 from netwright.program.footprint import touched_bytes
 from netwright.run.decoder import NativeDecoder
+from netwright.run.generate.chat import Message
 from netwright.run.generate.generate import Request as TextRequest
 from netwright.run.generate.generate import Token, generate
 from netwright.run.generate.load import gguf_chat_template, load_tokeniser
@@ -70,7 +71,7 @@ def prompt_ids(path: Path, tokeniser: Tokeniser, prompt: str, chat: bool) -> lis
     template = gguf_chat_template(read_gguf(path)) if path.suffix == ".gguf" else None
     if template is None:
         raise UnsupportedError(f"{path}: has no chat template; run without --chat")
-    return tokeniser.encode_prompt(template.render([{"role": "user", "content": prompt}]))
+    return tokeniser.encode_prompt(template.render([Message("user", prompt)]))
 
 
 def job_for(prompt_tokens: int, options: TextOptions) -> Generate:

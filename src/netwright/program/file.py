@@ -101,7 +101,7 @@ def save(program: Program, path: Path) -> None:
         for arena in program.arenas:
             if arena.raw is not None:
                 stream.write(b"\0" * (-stream.tell() % ALIGNMENT_BYTES))
-                stream.write(memoryview(np.ascontiguousarray(arena.raw)))
+                np.ascontiguousarray(arena.raw).tofile(stream)
     partial.replace(path)
 
 
@@ -246,8 +246,9 @@ def load(path: Path) -> Program:
 
 def _entry(file: ProgramFile, item: Mapping[str, Any]) -> Entry:
     patches: dict[int, dict[str, int]] = {}
-    for word, index, coefficient in file.tables.patches.tolist():
-        terms = patches.setdefault(word, {})
+    for row in file.tables.patches:
+        index, coefficient = int(row["symbol"]), int(row["coefficient"])
+        terms = patches.setdefault(int(row["word"]), {})
         name = file.tables.symbols[index]
         terms[name] = terms.get(name, 0) + coefficient
     words = file.tables.words

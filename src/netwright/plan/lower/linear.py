@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from netwright.graph.extent import product
 from netwright.graph.op import Op
 from netwright.graph.ops.function import FUNCTION_CODES, Function
 from netwright.graph.ops.linear import Linear, MatMul
@@ -94,7 +95,7 @@ def _matrix(view: View, left: bool) -> View:
     """A vector as the matrix that numpy's matmul takes it for."""
     if len(view.shape) > 1:
         return view
-    size, stride = view.shape[0], view.stride_bytes[0]
+    size, stride = product(view.shape), view.stride_bytes[-1]
     shape, strides = ((1, size), (0, stride)) if left else ((size, 1), (stride, view.item_bytes))
     return View(view.buffer, view.offset_bytes, view.format, shape, strides)
 
