@@ -19,9 +19,9 @@ from netwright.cli.report import report as command
 from netwright.errors import ReportError
 from netwright.report.html import html_page
 from netwright.report.report import Report, report
-from netwright.report.run_record import Run
+from netwright.report.run_record import Figure, Run
 from netwright.report.save import write_run
-from netwright.report.summary import last_call, summary_of
+from netwright.report.summary import last_call, peaks_of, summary_of
 from netwright.report.text import as_text
 from netwright.timeline import Span, compare
 
@@ -124,6 +124,16 @@ def test_short_spans_are_drawn_as_one() -> None:
     page = html_page(replace(run, measured=replace(run.measured, spans=many, seconds=0.05)))
     assert page.count('class="span') < 5000
     assert "further operators" in page  # the table says what it leaves out
+
+
+def test_peaks_are_the_figures_where_there_are_any() -> None:
+    run = sample_run()
+    assert peaks_of(run) == (188e6, 195e6)
+    fewer = replace(run, figures=(Figure("peak_memory_bytes", 5.0, None),))
+    assert peaks_of(fewer) == (5.0, 195e6)
+    assert peaks_of(replace(run, figures=())) == (188e6, 195e6)
+    bare = replace(run, predicted=replace(run.predicted, memory=()))
+    assert "predicted peak" in html_page(bare)
 
 
 def test_report_of_two_timelines(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netwright.report.quantities import bytes_text, seconds_text
 from netwright.report.run_record import Run
+from netwright.report.summary import peaks_of
 from netwright.report.svg import element, label, line, picture, ticks, tip
 from netwright.timeline.timeline import MemorySample, Timeline
 
@@ -15,14 +16,16 @@ MOST_MEMORIES = 6
 
 def memory_picture(run: Run) -> str:
     """Steps of every memory that the prediction samples, or two bars when it has no samples."""
-    peak = float(max(run.predicted.peak_memory_bytes, run.measured.peak_memory_bytes, 1))
-    drawn = _scale(peak)
+    peaks = peaks_of(run)
     sampled = run.predicted if run.predicted.memory else run.measured
+    used = max((s.used_bytes for s in sampled.memory), default=0)
+    most = float(max(*peaks, used, 1))
+    drawn = _scale(most)
     if sampled.memory:
-        drawn += _steps(sampled, peak)
-        drawn += _peak_lines(run, peak)
+        drawn += _steps(sampled, most)
+        drawn += _peak_lines(peaks, most)
     else:
-        drawn += _bars(run, peak)
+        drawn += _bars(peaks, most)
     return picture(WIDTH, HEIGHT, "memory in use", *drawn)
 
 
@@ -82,32 +85,29 @@ def _path(samples: list[MemorySample], seconds: float, peak: float) -> str:
     return "".join(pieces) + f"H{WIDTH - RIGHT:.1f}"
 
 
-def _peak_lines(run: Run, peak: float) -> list[str]:
+def _peak_lines(peaks: tuple[float, float], most: float) -> list[str]:
     drawn: list[str] = []
-    sides = (("predicted peak", run.predicted), ("measured peak", run.measured))
-    upper = max(run.predicted.peak_memory_bytes, run.measured.peak_memory_bytes)
-    for index, (name, timeline) in enumerate(sides):
-        used = timeline.peak_memory_bytes
-        y = _y(used, peak)
-        style = "peak measured" if timeline is run.measured else "peak"
+    predicted, measured = peaks
+    sides = (
+        ("predicted peak", predicted, "peak", LEFT + 8, ""),
+        ("measured peak", measured, "peak measured", WIDTH - RIGHT - 8, "end"),
+    )
+    for name, used, style, x, side in sides:
+        y = _y(used, most)
         drawn.append(line(LEFT, y, WIDTH - RIGHT, y, style))
         # The higher of the two is named above its line, the lower one below it.
-        x, side = (WIDTH - RIGHT - 8, "end") if index else (LEFT + 8, "")
-        shift = -5 if used == upper else 14
+        shift = -5 if used == max(peaks) else 14
         drawn.append(label(x, y + shift, f"{name} {bytes_text(used)}", side))
     return drawn
 
 
-def _bars(run: Run, peak: float) -> list[str]:
+def _bars(peaks: tuple[float, float], most: float) -> list[str]:
     drawn: list[str] = []
-    for index, (name, timeline) in enumerate(
-        (("predicted", run.predicted), ("measured", run.measured))
-    ):
-        y = _y(timeline.peak_memory_bytes, peak)
+    for index, (name, used) in enumerate(zip(("predicted", "measured"), peaks, strict=True)):
+        y = _y(used, most)
         x = LEFT + 90 + 190 * index
         box = {"x": x, "y": y, "width": 110.0, "height": HEIGHT - BOTTOM - y}
         drawn.append(element("rect", {**box, "class": f"bar c{index}"}))
-        words = bytes_text(timeline.peak_memory_bytes)
-        drawn.append(label(x + 55, y - 6, words, "middle strong"))
+        drawn.append(label(x + 55, y - 6, bytes_text(used), "middle strong"))
         drawn.append(label(x + 55, HEIGHT - BOTTOM + 16, f"{name} peak", "middle faint"))
     return drawn

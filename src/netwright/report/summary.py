@@ -97,6 +97,27 @@ def figures_of(predicted: Timeline, measured: Timeline) -> tuple[Figure, ...]:
     )
 
 
+def peaks_of(run: Run) -> tuple[float, float]:
+    """Peak bytes, predicted and measured: the run's own figures, else those of its timelines.
+
+    A figure counts what this run touches, a simulated timeline all that its program may.
+    """
+    for figure in run.figures:
+        if figure.name == "peak_memory_bytes":
+            predicted, measured = figure.predicted, figure.measured
+            break
+    else:
+        predicted = measured = None
+    return (
+        _peak(predicted, run.predicted.peak_memory_bytes),
+        _peak(measured, run.measured.peak_memory_bytes),
+    )
+
+
+def _peak(figure: float | None, otherwise: int) -> float:
+    return figure if figure is not None and 0 <= figure < 2**63 else float(otherwise)
+
+
 def last_call(predicted: Timeline, measured: Timeline) -> Timeline | None:
     """The end of a longer prediction, when it holds exactly the tasks of the measurement."""
     count = len(measured.spans)
