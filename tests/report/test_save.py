@@ -79,6 +79,13 @@ def test_an_outcome_is_kept(tmp_path: Path) -> None:
     assert saved.roof.read_bytes_per_second == pytest.approx(1.555e12)
 
 
+def test_samples_above_the_peak_are_read(tmp_path: Path) -> None:
+    sample = sample_run()
+    low = replace(sample, predicted=replace(sample.predicted, peak_memory_bytes=1))
+    write_run(low, tmp_path)
+    assert load_run(tmp_path) == low
+
+
 def test_arrays_without_numbers_are_described() -> None:
     assert summarise("words", np.array(["a"])).low is None
     assert summarise("empty", np.zeros((0, 3))).shape == (0, 3)

@@ -114,6 +114,7 @@ def _outcome(
         "gap": prediction["gap"],
         "certificate": prediction["certificate"],
         "memory": prepared.summary["memory"]["certificate"],
+        "explanation": prepared.summary["explanation"],
     }
     traced, outputs = ran
     return Outcome(

@@ -169,6 +169,7 @@ def _promise(summary: Any) -> dict[str, Any]:
                 "gap": prediction["gap"],
                 "certificate": prediction["certificate"],
                 "memory": summary["memory"]["certificate"],
+                "explanation": summary["explanation"],
             }
     return {"bound_seconds": None, "gap": None, "certificate": "no bound known"}
 
