@@ -134,7 +134,7 @@ def _slope(slope: float, roof: Roof, axes: _Axes) -> list[str]:
     x, y = axes.x(start), axes.y(start * slope)
     across, up = axes.x(stop) - x, axes.y(stop * slope) - y
     angle = math.degrees(math.atan2(up, across))
-    place = f"translate({x + 0.3 * across:.1f} {y + 0.3 * up - 6:.1f}) rotate({angle:.1f})"
+    place = f"translate({x + 0.66 * across:.1f} {y + 0.66 * up - 6:.1f}) rotate({angle:.1f})"
     words = label(0, 0, f"{roof.memory} {scaled(slope, 'B/s')}", "faint")
     name = element("g", {"transform": place}, words)
     return [line(x, y, x + across, y + up, "roof"), name]
