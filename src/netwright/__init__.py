@@ -5,6 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# These packages have the names of verbs: loaded first, their names can then be given to the verbs,
+# and a later import of something inside them does not take the names back.
+import netwright.machine  # pyright: ignore[reportUnusedImport]
+import netwright.plan  # pyright: ignore[reportUnusedImport]
+import netwright.report  # pyright: ignore[reportUnusedImport]
+
 if TYPE_CHECKING:
     from netwright.errors import NetwrightError
     from netwright.frontends import load
@@ -61,6 +67,9 @@ __all__ = [
     "plan",
     "report",
 ]
+
+# A name that a package of ours has too would be found before `__getattr__` is asked.
+del machine, plan, report
 
 
 def __getattr__(name: str) -> Any:

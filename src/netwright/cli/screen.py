@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
@@ -49,7 +49,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return list(value.tolist())
+        return cast(Any, value).tolist()
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value)} is not JSON")

@@ -53,8 +53,7 @@ def input_sizes(source: str | Path) -> dict[str, tuple[int | str, ...]]:
         return {}
     return {
         found.name: tuple(
-            key if size is None else size
-            for size, key in zip(found.dims, found.keys, strict=True)
+            key if size is None else size for size, key in zip(found.dims, found.keys, strict=True)
         )
         for found in onnx_inputs(path)
     }

@@ -23,8 +23,9 @@ def _padded(x: Array, window: tuple[int, ...], sizes: Sequence[int], value: floa
         kernel, stride, before, dilation = window[axis::2]
         needed = (sizes[axis] - 1) * stride + (kernel - 1) * dilation + 1
         dim = axis + 2
-        x = np.take(x, np.arange(min(x.shape[dim], max(0, needed - before))), axis=dim)
-        border = [(0, 0)] * 4
+        kept: int = min(int(x.shape[dim]), max(0, needed - before))
+        x = np.take(x, np.arange(kept), axis=dim)
+        border: list[tuple[int, int]] = [(0, 0)] * 4
         border[dim] = (before, max(0, needed - before - x.shape[dim]))
         x = np.pad(x, border, constant_values=value)
     return x
