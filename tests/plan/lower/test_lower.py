@@ -15,6 +15,7 @@ from netwright.graph.format import FP32, INT64
 from netwright.graph.graph import Graph
 from netwright.graph.interpret import interpret
 from netwright.graph.op import OpKind
+from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.elementwise import Binary, Unary
 from netwright.graph.ops.function import Function
 from netwright.graph.ops.linear import MatMul
@@ -191,3 +192,49 @@ def test_integers_are_moved_too() -> None:
     x = b.input("x0", (("a", 3), ("b", 4)), INT64)
     y = b.add(Slice((1, 0), (4, 3), (1, 2)), (b.add(Transpose((1, 0)), (x,)),))
     agree(b.finish((y,)), {"x0": np.arange(12).reshape(3, 4)})
+
+
+def convolved(kind: Conv | ConvTranspose, x: tuple[int, ...], weight: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(sum(weight))
+    outputs = weight[0] if isinstance(kind, Conv) else weight[1] * kind.groups
+    b = Builder("conv")
+    image = b.input("x0", tuple((f"d{d}", n) for d, n in enumerate(x)))
+    table = b.weight(
+        "w", tuple((f"w{d}", n) for d, n in enumerate(weight)), FP32, (rng.standard_normal(weight),)
+    )
+    bias = b.weight("b", (("o", outputs),), FP32, (rng.standard_normal(outputs),))
+    y = b.add(kind, (image, table, bias))
+    agree(b.finish((y,)), {"x0": rng.standard_normal(x).astype(np.float32)}, 1e-4)
+
+
+@few
+@given(st.data())
+def test_convolutions(data: st.DataObject) -> None:
+    groups = data.draw(st.sampled_from((1, 1, 2, 3)))
+    inputs, outputs = (groups * data.draw(st.integers(1, n)) for n in (4, 9))
+    kernel, strides, dilations = (
+        tuple(data.draw(st.integers(1, most)) for _ in range(2)) for most in (3, 3, 2)
+    )
+    pads = tuple((data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))) for _ in range(2))
+    kind = Conv(strides, pads, dilations, groups, Function("relu"))
+    convolved(kind, (2, inputs, 7, 8), (outputs, inputs // groups, *kernel))
+    line = Conv(strides[:1], pads[:1], dilations[:1], groups)
+    convolved(line, (1, inputs, 11), (outputs, inputs // groups, kernel[0]))
+
+
+@few
+@given(st.data())
+def test_transposed_convolutions(data: st.DataObject) -> None:
+    groups = data.draw(st.sampled_from((1, 1, 2)))
+    inputs, outputs = groups * data.draw(st.integers(1, 4)), data.draw(st.integers(1, 9))
+    kernel = tuple(data.draw(st.integers(1, 3)) for _ in range(2))
+    # Windows that tile the output are packed another way.
+    strides = (
+        kernel if data.draw(st.booleans()) else tuple(data.draw(st.integers(1, 3)) for _ in "hw")
+    )
+    pads = tuple(
+        (data.draw(st.integers(0, k - 1)), data.draw(st.integers(0, k - 1))) for k in kernel
+    )
+    extra = tuple(data.draw(st.integers(0, s - 1)) for s in strides)
+    kind = ConvTranspose(strides, pads, (1, 1), extra, groups)
+    convolved(kind, (2, inputs, 4, 5), (inputs, outputs, *kernel))

@@ -68,12 +68,24 @@ def conv_depthwise(call: Call) -> tuple[Array, ...]:
     return _convolve(call, weight, channels, 8)
 
 
+def _transpose_weight(
+    raw: Array, sizes: tuple[int, int], window: tuple[int, ...], groups: int
+) -> Array:
+    """[groups, outputs, inputs, taps]; windows that tile the output are columns of one product."""
+    (outputs, inputs), taps_of_kernel = sizes, window[0] * window[1]
+    tiles = window[0:2] == window[2:4] and window[6:8] == (1, 1) and groups == 1
+    if not tiles or taps_of_kernel == 1:
+        return unpack(raw, outputs, inputs, taps_of_kernel, groups)
+    flat = unpack(raw, taps_of_kernel * outputs, inputs, 1, 1)
+    return flat.reshape(1, taps_of_kernel, outputs, inputs).transpose(0, 2, 3, 1)
+
+
 def conv_transpose(call: Call) -> tuple[Array, ...]:
     """A transposed convolution whose weight is in panels."""
     x, groups, window = call.given(0), call.whole(8), _window(call, 0)
     outputs, inputs = call.shape[1] // groups, x.shape[1] // groups
     kernel, strides, before, dilations = (window[i : i + 2] for i in (0, 2, 4, 6))
-    weight = unpack(call.given(1), outputs, inputs, kernel[0] * kernel[1], groups)
+    weight = _transpose_weight(call.given(1), (outputs, inputs), window, groups)
     weight = weight.transpose(0, 2, 1, 3).reshape(-1, outputs, *kernel)
     reach = [
         (n - 1) * s + (k - 1) * d + 1
