@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 # and a later import of something inside them does not take the names back.
 import netwright.machine  # pyright: ignore[reportUnusedImport]
 import netwright.plan  # pyright: ignore[reportUnusedImport]
-import netwright.report  # pyright: ignore[reportUnusedImport]
+import netwright.report  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 if TYPE_CHECKING:
     from netwright.errors import NetwrightError

@@ -49,7 +49,8 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return cast(Any, value).tolist()
+        nested: Any = cast(Any, value).tolist()
+        return nested  # noqa: RET504
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value)} is not JSON")
