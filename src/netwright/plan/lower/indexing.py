@@ -38,7 +38,10 @@ def lower_indexed(emitter: Emitter, op: Op) -> None:
     """GatherElements, GatherNd and ScatterNd on row-major operands."""
     kind = op.kind
     if isinstance(kind, GatherElements):
-        opcode, parameters = "gather_elements", [kind.axis]
+        opcode, parameters = (
+            "gather_elements",
+            [kind.axis % len(emitter.graph[op.outputs[0]].shape)],
+        )
     elif isinstance(kind, GatherNd):
         opcode, parameters = "gather_nd", [kind.batch_dims]
     else:

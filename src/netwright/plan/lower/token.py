@@ -12,6 +12,7 @@ from netwright.graph.ops.norm import RmsNorm
 from netwright.graph.ops.position import CacheAppend, Rope
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.emitter import Emitter, View, unsupported
+from netwright.plan.lower.layout import broadcast, copied
 from netwright.plan.lower.movement import packed
 
 # Which int8 activation blocks a weight format is multiplied with (native/kernels/activation.hpp).
@@ -104,7 +105,7 @@ def lower_rms_norm(emitter: Emitter, op: Op) -> None:
     rows = float_rows(emitter, x, op.name)
     out = output_rows(emitter, op.outputs[0], op.name)
     work = _work(emitter, rows.shape, 6.0)
-    emitter.emit("rms_norm", [out], [rows, emitter.weight(scale)], [op.kind.epsilon], op.name, work)
+    emitter.emit("rms_norm", [out], [rows, emitter.read(scale)], [op.kind.epsilon], op.name, work)
 
 
 def lower_glu(emitter: Emitter, op: Op) -> None:
@@ -199,8 +200,17 @@ def lower_attention(emitter: Emitter, op: Op) -> None:
     emitter.emit(
         "attention",
         [out],
-        [query, keys, emitter.read(v), None if mask is None else emitter.read(mask)],
+        [query, keys, emitter.read(v), None if mask is None else _mask(emitter, op, mask, keys)],
         [kind.scale, int(kind.causal), kind.window or 0, kind.softcap or 0.0],
         op.name,
         work,
     )
+
+
+def _mask(emitter: Emitter, op: Op, mask: TensorId, keys: View) -> View:
+    """The mask with a value for each key: kernels spread every dim but the last."""
+    view = emitter.read(mask)
+    if view.shape and view.shape[-1] != 1:
+        return view
+    whole = broadcast(view, (*view.shape[:-1], keys.shape[-3]))
+    return copied(emitter, whole, op.name)
