@@ -49,8 +49,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        nested: Any = cast(Any, value).tolist()
-        return nested  # noqa: RET504
+        return cast(list[Any], cast(Any, value).tolist())
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value)} is not JSON")
