@@ -86,6 +86,8 @@ def lower_unary(emitter: Emitter, op: Op) -> None:
     """Unary."""
     assert isinstance(op.kind, Unary)
     views, parameters = _inputs(emitter, op), epilogue(op.kind.function)
+    if views[0].format not in ("fp32", "bool"):
+        raise unsupported(op, f"no kernel takes {views[0].format}; cast it to float first")
     emit_elementwise(emitter, "unary", op.outputs[0], views, parameters, op.name)
 
 

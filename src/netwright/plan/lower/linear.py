@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from netwright.graph.extent import product
@@ -70,6 +72,8 @@ def lower_matmul(emitter: Emitter, op: Op) -> None:
     assert isinstance(op.kind, MatMul)
     a_id, b_id = op.inputs
     assert a_id is not None and b_id is not None
+    if emitter.graph[op.outputs[0]].format.name != "fp32":
+        raise unsupported(op, "products of integers have no kernel")
     shape = emitter.graph[op.outputs[0]].shape
     a, b = _matrix(emitter.read(a_id), True), _matrix(emitter.read(b_id), False)
     if op.kind.transpose_a:
@@ -79,10 +83,12 @@ def lower_matmul(emitter: Emitter, op: Op) -> None:
     out = emitter.scratch(shape, "fp32", op.name)
     emitter.views[op.outputs[0]] = out
     batch = shape[: max(len(a.shape), len(b.shape)) - 2]
-    whole = View(
-        out.buffer, 0, "fp32", (*batch, a.shape[-2], b.shape[-1]),
-        out.stride_bytes if len(shape) == len(batch) + 2 else _strides(batch, a, b),
-    )  # fmt: skip
+    strides = list(out.stride_bytes)
+    if len(emitter.graph[a_id].shape) == 1:
+        strides.insert(len(batch), b.shape[-1] * 4)
+    if len(emitter.graph[b_id].shape) == 1:
+        strides.append(4)
+    whole = replace(out, shape=(*batch, a.shape[-2], b.shape[-1]), stride_bytes=tuple(strides))
     a = broadcast(a, (*batch, a.shape[-2], a.shape[-1]))
     b = broadcast(b, (*batch, b.shape[-2], b.shape[-1]))
     work = float(emitter.size_of(whole.shape, 1)) * emitter.most(a.shape[-1])
@@ -106,11 +112,3 @@ def _swapped(view: View) -> View:
     return View(
         view.buffer, view.offset_bytes, view.format, (*batch, n, m), (*batch_strides, sn, sm)
     )
-
-
-def _strides(batch: tuple[object, ...], a: View, b: View) -> tuple[int, ...]:
-    """Strides of a product whose vector operand gave up a dim (only without batch dims)."""
-    assert not batch
-    columns = b.shape[-1]
-    assert isinstance(columns, int)
-    return (4 * columns, 4)

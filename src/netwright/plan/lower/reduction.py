@@ -15,7 +15,7 @@ from netwright.graph.ops.reduce import (
 )
 from netwright.graph.ops.softmax import Softmax
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, View
+from netwright.plan.lower.emitter import Emitter, View, unsupported
 from netwright.plan.lower.layout import copied, grouped, permuted, physical_order
 
 
@@ -140,6 +140,8 @@ def lower_reduce(emitter: Emitter, op: Op) -> None:
     """Reduce over any axes."""
     assert isinstance(op.kind, Reduce) and op.inputs[0] is not None
     view = emitter.read(op.inputs[0])
+    if view.format != "fp32":
+        raise unsupported(op, f"no kernel reduces {view.format}; cast it to float first")
     axes = tuple(a % len(view.shape) for a in op.kind.axes)
     found, outer, inner = three(emitter, view, axes, op.name)
     target = _reduced_output(emitter, op, view, axes, (outer, inner), op.kind.keepdims)
