@@ -25,7 +25,7 @@ RUNTIMES: Mapping[str, Callable[[Program], Runtime]] = {
 # next door where such a sum falls on the edge between two.
 BETWEEN = 5e-3
 # q4_1 adds minima times a sum of its own rounding (ggml's q8_1 s), which the reference does not:
-# two large terms that nearly cancel, each with an error of 2^-11.
+# 2e-4 to 1e-3 of one product, after which later roundings to int8 fall on other values.
 BETWEEN_MINIMA = 0.04
 
 
