@@ -40,7 +40,7 @@ class InferOptions:
 
 def prepare_infer(source: str, options: InferOptions, progress: Progress = silent) -> Prepared:
     """The program of one forward pass."""
-    job = Infer(limits=Limits(threads=options.threads))
+    job = Infer(limits=Limits(threads=options.threads or 1))
     return prepare(Request(source, "here", job, options.dims), progress)
 
 

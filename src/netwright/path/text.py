@@ -81,7 +81,7 @@ def job_for(prompt_tokens: int, options: TextOptions) -> Generate:
     return Generate(
         prompt=context - options.tokens,
         tokens=options.tokens,
-        limits=Limits(threads=options.threads),
+        limits=Limits(threads=options.threads or 1),
     )
 
 

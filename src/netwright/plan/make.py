@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from netwright.graph.graph import Graph
 from netwright.graph.unroll import unrolled
 from netwright.job.job import Job, entry_symbols
 from netwright.machine.machine import Machine
 from netwright.plan.capacity import check_capacity
+from netwright.plan.certificate import Certificate
 from netwright.plan.context import for_job
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.lower.emitter import Store
@@ -23,6 +25,7 @@ from netwright.plan.predict import (
     representative_symbols,
 )
 from netwright.plan.scratch import plan_scratch
+from netwright.plan.threads import choose_threads
 from netwright.program.program import Program
 from netwright.transform.standard import standard
 
@@ -37,20 +40,14 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
     fused, rewrites = standard(for_job(graph, job))
     flat = unrolled(fused)
     bounds = entry_symbols(job)
-    threads = job.limits.threads or 1
-    store = Store()
-    entries = [
-        lower_entry(flat, store, name, box, total_limit(flat, box), threads)
-        for name, box in bounds.items()
-    ]
-    entries, offsets, memory = plan_scratch(entries, store)
-    program = program_of(
-        graph.name, store, entries, offsets, int(memory.value), (machine.name, threads)
-    )
+    program, memory = _flattened(flat, (machine.name, 1), bounds)
     unit = choose_unit(
         machine, largest_task(program), {s: b[1] for s, b in next(iter(bounds.values())).items()}
     )
-    where = Where(machine, unit, min(threads, unit.count))
+    threads, weighed = choose_threads(program, machine, unit, job)
+    if threads > 1:
+        program, memory = _flattened(flat, (machine.name, threads), bounds)
+    where = Where(machine, unit, threads)
     predictions = tuple(
         predict(program, entry, where, representative_symbols(entry, job))
         for entry in program.entries
@@ -62,10 +59,24 @@ def make_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
             if r.count
         ),
         _precision(flat),
+        weighed,
         _kernels(program),
     )
     peak, infeasible = check_capacity(program, machine, unit, job)
     return Plan(graph, machine, job, decisions, predictions, memory, program, peak, infeasible)
+
+
+def _flattened(
+    flat: Graph, on: tuple[str, int], bounds: Mapping[str, Mapping[str, tuple[int, int]]]
+) -> tuple[Program, Certificate]:
+    """Every entry lowered for a machine and a number of threads, with orders and addresses."""
+    store = Store()
+    entries = [
+        lower_entry(flat, store, name, box, total_limit(flat, box), on[1])
+        for name, box in bounds.items()
+    ]
+    entries, offsets, memory = plan_scratch(entries, store)
+    return program_of(flat.name, store, entries, offsets, int(memory.value), on), memory
 
 
 def _precision(graph: Graph) -> Decision:
