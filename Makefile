@@ -23,6 +23,17 @@ format: $(VENV)/dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# The peers have an environment of their own; `make bench` measures us beside them.
+BENCH_VENV := build/bench-venv
+bench: $(VENV)/dev $(BENCH_VENV)/ready
+	PYTHONPATH=. $(PYTHON) -m benchmarks.run_all
+
+$(BENCH_VENV)/ready: benchmarks/requirements.txt
+	test -x $(BENCH_VENV)/bin/python || python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt || \
+		echo "some peers are missing; they are left out"
+	touch $@
+
 docs: $(VENV)/dev
 	$(PYTHON) -m docs.generate
 

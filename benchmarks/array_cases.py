@@ -24,7 +24,7 @@ TOKENS = 128
 @final
 @dataclass(frozen=True, slots=True)
 class ArrayCase:
-    """A network at one setting. `source` is what `netwright run` is given; `dims` bind its sizes."""
+    """A network at one setting. `source` is a shipped network; `dims` bind its sizes."""
 
     name: str
     source: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +66,9 @@ def _random(form: str) -> Path:
 
 
 CASES = (
-    Case("SmolLM2-135M Q4_1 as shipped", lambda: package_file("smollm2"), 49152, 512, 128, 1.0, 1.1),
+    Case(
+        "SmolLM2-135M Q4_1 as shipped", lambda: package_file("smollm2"), 49152, 512, 128, 1.0, 1.1
+    ),
     Case(
         "SmolLM2-135M Q8_0",
         lambda: _written(
@@ -118,7 +120,7 @@ def planned(path: Path, case: Case, threads: int) -> Path:
 
 
 @contextmanager
-def workers(case: Case, names: tuple[str, ...], threads: int = 1) -> Iterator[dict[str, Worker]]:
+def workers(case: Case, names: tuple[str, ...], threads: int = 1) -> Generator[dict[str, Worker]]:
     """A loaded process for each library that is there."""
     path = case.file().resolve()
     started: dict[str, Worker] = {}
@@ -213,9 +215,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose name contains this")
     given = parser.parse_args()
     print(machine_line())
-    found = [
-        _show(case, measure(case, given.repeats)) for case in CASES if given.only in case.name
-    ]
+    found = [_show(case, measure(case, given.repeats)) for case in CASES if given.only in case.name]
     two_threads(given.repeats)
     (FOLDER / "llm.json").write_text(json.dumps(found, indent=1))
 

@@ -1,4 +1,4 @@
-"""Networks of arrays side by side with ONNX Runtime and OpenVINO: python -m benchmarks.onnx_networks.
+"""Networks of arrays beside ONNX Runtime and OpenVINO: python -m benchmarks.onnx_networks.
 
 CPU milliseconds of one pass, one thread, one process a library, repeats in turn (A B C A B C); and
 the largest difference of the outputs, relative to the largest output.

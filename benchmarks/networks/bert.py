@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,7 +30,9 @@ class Bert(nn.Module):
         self.heads: int = config["num_attention_heads"]
         self.epsilon: float = config["layer_norm_eps"]
         for name, value in load_file(folder / "model.safetensors").items():
-            self.register_buffer(name.replace(".", "_"), value if value.dtype == torch.int64 else value.float())
+            self.register_buffer(
+                name.replace(".", "_"), value if value.dtype == torch.int64 else value.float()
+            )
 
     def weight(self, name: str) -> Tensor:
         return getattr(self, name.replace(".", "_"))
@@ -78,7 +80,7 @@ def export_bert(path: Path, tokens: int) -> Path:
     with warnings.catch_warnings():
         # The exporter that needs no further package is the older one, and says so.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
+        torch.onnx.export(  # pyright: ignore[reportUnknownMemberType]
             Bert(package_file("minilm")).eval(),
             (ones, ones, ones),
             str(path),

@@ -1,4 +1,4 @@
-"""A network of arrays in a process: python -m benchmarks.workers.arrays LIBRARY FILE INPUTS OUTPUTS.
+"""A network of arrays in a process. Arguments: LIBRARY FILE INPUTS OUTPUTS.
 
 FILE is an ONNX file (for ours: a planned program), INPUTS an .npz, OUTPUTS the .npz to write. The
 answer to {"calls": n} has the CPU seconds of each of n calls, and the most memory resident.
@@ -65,7 +65,7 @@ LIBRARIES = {"netwright": netwright, "onnxruntime": onnxruntime, "openvino": ope
 
 
 def main() -> None:
-    claim_output()
+    answers = claim_output()
     library, file, inputs_path, outputs_path = sys.argv[1:]
     with np.load(inputs_path) as archive:
         inputs = {name: archive[name] for name in archive.files}
@@ -73,7 +73,8 @@ def main() -> None:
     call = LIBRARIES[library](Path(file), inputs)
     outputs = call(inputs)
     first_seconds = time.process_time() - start
-    np.savez(outputs_path, **{f"{i:03}": np.array(v) for i, v in enumerate(outputs.values())})
+    named: dict[str, Any] = {f"{i:03}": np.array(v) for i, v in enumerate(outputs.values())}
+    np.savez(outputs_path, **named)
 
     def handle(request: Answer) -> Answer:
         seconds: list[float] = []
@@ -83,7 +84,7 @@ def main() -> None:
             seconds.append(time.process_time() - begun)
         return {"seconds": seconds, "peak_bytes": memory_bytes("VmHWM")}
 
-    serve({"first_seconds": first_seconds, "before_bytes": before}, handle)
+    serve(answers, {"first_seconds": first_seconds, "before_bytes": before}, handle)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TextIO, final
 
 ROOT = Path(__file__).parents[2]
 OURS = Path(sys.executable)
@@ -85,22 +85,18 @@ class Worker:
         return json.loads(line)
 
 
-def serve(facts: Answer, handle: Callable[[Answer], Answer]) -> None:
+def serve(answers: TextIO, facts: Answer, handle: Callable[[Answer], Answer]) -> None:
     """The worker's side: says its facts, then answers each line until its input ends."""
-    answers = os.fdopen(_ANSWERS, "w")
     print(json.dumps(facts), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(handle(json.loads(line))), file=answers, flush=True)
 
 
-def claim_output() -> None:
-    """Keeps the answers' pipe for answers: whatever a library prints goes to the log."""
-    global _ANSWERS
-    _ANSWERS = os.dup(1)
+def claim_output() -> TextIO:
+    """The answers' pipe, for answers only: whatever a library prints goes to the log."""
+    answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-
-
-_ANSWERS = 1
+    return answers
 
 
 def memory_bytes(field: str) -> int:

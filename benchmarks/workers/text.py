@@ -95,7 +95,7 @@ def engine(library: str, model: Path, context: int, threads: int) -> Engine:
 
 
 def main() -> None:
-    claim_output()
+    answers = claim_output()
     library, model, context, threads = sys.argv[1:]
     loaded = engine(library, Path(model), int(context), int(threads))
 
@@ -115,7 +115,7 @@ def main() -> None:
             "peak_bytes": memory_bytes("VmHWM"),
         }
 
-    serve({"resident_bytes": memory_bytes("VmRSS")}, handle)
+    serve(answers, {"resident_bytes": memory_bytes("VmRSS")}, handle)
 
 
 if __name__ == "__main__":
