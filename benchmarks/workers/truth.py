@@ -59,10 +59,18 @@ def _answer(
     }
 
 
+def planned(request: Answer) -> Prepared:
+    """The cached program of a request; a text is planned for its own length and no longer."""
+    if request["kind"] == "arrays":
+        dims = tuple((str(n), int(v)) for n, v in request["dims"])
+        return ArrayCase("", request["source"], dims).prepare()
+    job = Generate(prompt=request["prompt"], tokens=DECODES, limits=Limits(threads=1))
+    return prepare(Request(request["path"], "here", job))
+
+
 def arrays(request: Answer) -> Answer:
     """A forward pass: {"source", "dims", "seconds"}."""
-    dims = tuple((str(n), int(v)) for n, v in request["dims"])
-    prepared = ArrayCase("", request["source"], dims).prepare()
+    prepared = planned(request)
     given = case_inputs(prepared)
     before = resident_bytes()
     reset_peak()
@@ -75,9 +83,7 @@ def arrays(request: Answer) -> Answer:
 
 def text(request: Answer) -> Answer:
     """{"path", "prompt", "tokens", "seconds"}: tokens 0 times the prompt, else a token after it."""
-    # Planned for this job and no longer a text, so that the caches are as long as they get.
-    job = Generate(prompt=request["prompt"], tokens=DECODES, limits=Limits(threads=1))
-    prepared = prepare(Request(request["path"], "here", job))
+    prepared = planned(request)
     prompt = [(i * 7919 + 311) % 30000 + 280 for i in range(request["prompt"])]
     before = resident_bytes()
     reset_peak()
