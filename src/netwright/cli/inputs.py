@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import wave
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from netwright.errors import FormatError, JobError, UnsupportedError
 from netwright.frontends.describe import input_sizes, known_dims
@@ -52,15 +52,15 @@ def read_inputs(source: str, files: list[str], dims: Dims) -> tuple[dict[str, ND
         if name not in ports:
             raise JobError(f"--input {item}: no input {name!r}; there are {list(ports)}")
         arrays[name] = _read(Path(file), ports[name])
-    bound = {**known_dims(source), **dict(dims)}
+    known, bound = known_dims(source), dict(dims)
     for name, shape in ports.items():
         for axis, size in enumerate(shape):
             if isinstance(size, int) or size in bound:
                 continue
             if name in arrays and arrays[name].ndim == len(shape):
                 bound[size] = arrays[name].shape[axis]
-            elif axis == 0:
-                bound[size] = 1
+            elif size in known or axis == 0:
+                bound[size] = known.get(size, 1)
     return arrays, tuple(sorted(bound.items()))
 
 
@@ -93,9 +93,16 @@ def _audio(path: Path, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
 
 
 def _image(path: Path, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
+    try:
+        image_module = import_module("PIL.Image")
+    except ImportError as error:
+        raise UnsupportedError(
+            f"{path}: reading images needs Pillow; run: pip install 'netwright[images]', "
+            "or give an .npy array"
+        ) from error
     if len(shape) != 4:
         raise JobError(f"{path}: an image needs an input of 4 dims, this one has {len(shape)}")
-    with Image.open(path) as image:
+    with image_module.open(path) as image:
         rgb = image.convert("RGB")
         height, width = shape[2], shape[3]
         wide = width if isinstance(width, int) else -(-rgb.width // 32) * 32

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -48,11 +49,10 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return cast(list[Any], cast(Any, value).tolist())
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value)} is not JSON")
+    array: NDArray[Any] = np.asarray(value)
+    if array.dtype == object:
+        raise TypeError(f"{type(value)} is not JSON")
+    return array.tolist()
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
