@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import final
+
+from .mutate import mutate
 
 
 def as_it_is(data: bytes) -> bytes:
@@ -17,7 +20,8 @@ def as_it_is(data: bytes) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`seeds` writes valid files into a folder and names them; `load` reads one as far as a user
-    would; `repair` sets checksums right again, so that an edit gets past them.
+    would; `edit` makes a case of a seed; `repair` sets checksums right again, so that an edit
+    gets past them.
     """
 
     name: str
@@ -25,3 +29,4 @@ class Kind:
     seeds: Callable[[Path], list[Path]]
     load: Callable[[Path], None]
     repair: Callable[[bytes], bytes] = as_it_is
+    edit: Callable[[bytes, Sequence[bytes], Random], bytes] = mutate

@@ -17,6 +17,7 @@ from netwright.frontends.hf import load_hf
 from netwright.run.generate.huggingface import read_tokenizer_json
 
 from .kind import Kind
+from .mutate_json import mutate_json
 
 _WIDTH, _HIDDEN, _TOKENS = 16, 32, 24
 _CONFIG = {
@@ -107,6 +108,6 @@ def _load_tokeniser(path: Path) -> None:
     tokeniser.decode(tokeniser.encode_prompt("abc de<s>"))
 
 
-CONFIG = Kind("config", ".json", _config_seeds, _load_config)
+CONFIG = Kind("config", ".json", _config_seeds, _load_config, edit=mutate_json)
 SAFETENSORS = Kind("safetensors", ".safetensors", _weight_seeds, _load_weights)
-TOKENIZER = Kind("tokenizer", ".json", _tokeniser_seeds, _load_tokeniser)
+TOKENIZER = Kind("tokenizer", ".json", _tokeniser_seeds, _load_tokeniser, edit=mutate_json)

@@ -19,7 +19,6 @@ from netwright.errors import NetwrightError
 
 from .kind import Kind
 from .kinds import KINDS
-from .mutate import mutate
 
 # No file of a few kilobytes may make a loader ask for more than this.
 MOST_BYTES = 4 << 30
@@ -28,7 +27,7 @@ MOST_BYTES = 4 << 30
 def case(kind: Kind, seeds: list[bytes], seed: int, index: int) -> bytes:
     """The bytes of one case; they depend on nothing but these arguments."""
     random = Random(f"{kind.name}/{seed}/{index}")
-    return kind.repair(mutate(random.choice(seeds), seeds, random))
+    return kind.repair(kind.edit(random.choice(seeds), seeds, random))
 
 
 def escaped_name(kind: Kind, index: int) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calls import Array, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.native import core
+
+from .calls import Array, operand, run_all
 
 
 def strided(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> Array:

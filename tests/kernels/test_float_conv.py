@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from calls import channels_last, empty_channels_last, function, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.native import core
+
+from .calls import channels_last, empty_channels_last, function, operand, run_all
 
 size = st.integers(1, 3)
 window_parameters = st.tuples(

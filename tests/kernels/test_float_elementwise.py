@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from calls import FORMATS, FUNCTIONS, Array, function, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.native import core
+
+from .calls import FORMATS, FUNCTIONS, Array, function, operand, run_all
 
 OPERATORS = [
     "add",

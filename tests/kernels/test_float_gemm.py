@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calls import function, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.native import core
+
+from .calls import function, operand, run_all
 
 
 def test_packed_layout_pads_outputs_to_eight_and_widens_the_last_panel() -> None:

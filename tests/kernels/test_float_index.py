@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calls import Array, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,8 @@ from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, Scatter
 from netwright.graph.ops.norm import GroupNorm, LpNorm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, TopK
 from netwright.native import core
+
+from .calls import Array, operand, run_all
 
 formats = st.sampled_from(["float32", "int64", "int32"])
 index_formats = st.sampled_from(["int32", "int64"])

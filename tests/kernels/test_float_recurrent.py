@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from calls import Array, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.native import core
+
+from .calls import Array, operand, run_all
 
 
 def drawn(rng: np.random.Generator, *shape: int) -> Array:

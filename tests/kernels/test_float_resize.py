@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calls import channels_last, empty_channels_last, operand, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.graph.ops.resize import COORDINATE_CODES, ROUNDING_CODES, Resize
 from netwright.native import core
+
+from .calls import channels_last, empty_channels_last, operand, run_all
 
 
 @settings(max_examples=60, deadline=None)

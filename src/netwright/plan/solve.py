@@ -102,7 +102,7 @@ def _rectangles(
             model.add(end >= position[task] + 1)
         if b.from_start or index not in touchers:
             model.add(start == 0)
-        if b.to_end:
+        if b.to_end or index not in touchers:
             model.add(end == n)
         slots = model.new_int_var(0, top // b.alignment_bytes, "")
         offset = model.new_int_var(0, top, "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -40,11 +41,13 @@ class JsonTokeniser(Tokeniser):
 
     def encode_text(self, text: str) -> list[int]:
         self._tokenizer.encode_special_tokens = True
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        with _library("this text"):
+            return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def encode_prompt(self, text: str) -> list[int]:
         self._tokenizer.encode_special_tokens = False
-        return self._tokenizer.encode(text, add_special_tokens=True).ids
+        with _library("this text"):
+            return self._tokenizer.encode(text, add_special_tokens=True).ids
 
     def piece(self, token: int) -> bytes:
         text = self._tokenizer.id_to_token(token)
@@ -57,7 +60,25 @@ class JsonTokeniser(Tokeniser):
         return text.replace(SPACE, " ").encode()
 
     def decode(self, ids: Iterable[int]) -> str:
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        with _library("these tokens"):
+            return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+
+
+@contextmanager
+def _library(what: str) -> Iterator[None]:
+    """What the library raises for a file that is wrong inside, as an error of ours.
+
+    It raises nothing narrower than Exception; a Rust panic is not even that.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise FormatError(
+                f"not a tokenizer.json that the tokenizers library can use: {what} ({error}); "
+                "fetch the model's file again"
+            ) from None
+        raise
 
 
 def read_tokenizer_json(path: Path, stop_ids: frozenset[int] = frozenset()) -> JsonTokeniser:
@@ -73,13 +94,14 @@ def read_tokenizer_json(path: Path, stop_ids: frozenset[int] = frozenset()) -> J
                 f"{path}: {size} bytes, expected at most {MOST_FILE_BYTES} for a tokeniser"
             )
         text = path.read_text(encoding="utf-8")
-        tokenizer = Tokenizer.from_str(text)
+        with _library("the file"):
+            tokenizer = Tokenizer.from_str(text)
         decoder = json.dumps(json.loads(text).get("decoder"))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except FormatError:
-        raise
-    except Exception as error:  # the library raises nothing narrower
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
+    except (ValueError, AttributeError) as error:
         raise FormatError(
             f"{path}: not a tokenizer.json ({error}); fetch the model's file again"
         ) from None
