@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, final
@@ -65,7 +65,7 @@ class JsonTokeniser(Tokeniser):
 
 
 @contextmanager
-def _library(what: str) -> Iterator[None]:
+def _library(what: str) -> Generator[None]:
     """What the library raises for a file that is wrong inside, as an error of ours.
 
     It raises nothing narrower than Exception; a Rust panic is not even that.
