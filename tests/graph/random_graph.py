@@ -21,7 +21,7 @@ from netwright.graph.tensor import TensorId
 
 WIDTH = 32
 FUNCTIONS = ("relu", "silu", "gelu", "tanh", "sigmoid", "square")
-FORMATS = (FP32, FP16, BF16, Q8_0(), Q4_0())
+FORMATS = (FP32, FP16, BF16, Q8_0, Q4_0)
 
 
 class Maker:

@@ -13,7 +13,7 @@ from netwright.graph.zoo.mobilenet import mobilenet_v1
 
 
 def test_linear_layer():
-    found = analyse(mlp((32, 64), batch=3, form=Q4_1()), {})
+    found = analyse(mlp((32, 64), batch=3, form=Q4_1), {})
     assert found.macs == 3 * 32 * 64
     assert found.operations == 2 * found.macs + 3 * 64
     assert found.bits_per_weight == pytest.approx(8 * (64 * 20 + 64 * 4) / (64 * 32 + 64))

@@ -32,7 +32,7 @@ def test_folded_equals_flat():
 
 
 def test_steps_through_the_cache_equal_the_whole_prompt():
-    network = Interpreter(llama(LlamaSizes(), form=Q8_0()))
+    network = Interpreter(llama(LlamaSizes(), form=Q8_0))
     whole, _ = network({"tokens": TOKENS}, {"n_tokens": 6, "n_past": 0}, {})
     state = {}
     for i, token in enumerate(TOKENS):

@@ -8,7 +8,7 @@ from netwright.graph.zoo.mlp import mlp
 
 def test_text_of_a_linear_layer():
     assert (
-        str(mlp((32, 4), form=Q4_1()))
+        str(mlp((32, 4), form=Q4_1))
         == """\
 graph mlp
   input x: fp32 [batch=1, width0=32]

@@ -62,7 +62,7 @@ BROKEN = [
         with_tensor(NETWORK, "weight0", format=FP16),
         "weight0: got 128 bytes of data, expected 64",
     ),
-    (with_tensor(NETWORK, "weight0", format=Q4_0()), "weight0: q4_0: a row of 4 elements"),
+    (with_tensor(NETWORK, "weight0", format=Q4_0), "weight0: q4_0: a row of 4 elements"),
     (with_tensor(NETWORK, "linear0", data=NETWORK.tensors[1].data), "data on a tensor of role"),
     (with_tensor(NETWORK, "x", role=Role.ACTIVATION), "x: got role activation, expected input"),
     (with_tensor(NETWORK, "x", dims=(Dim("n", symbol("t")), Dim("k", 4))), "got symbol t"),

@@ -68,7 +68,7 @@ def rotated(x):
 
 def test_llama_equals_torch():
     size = LlamaSizes()
-    network = llama(size, form=Q4_0())
+    network = llama(size, form=Q4_0)
     w = Weights(network)
     tokens = np.random.default_rng(0).integers(0, 32, 9)
     x = w["embedding"][tokens]

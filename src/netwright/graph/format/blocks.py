@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,39 @@ Numbers: TypeAlias = NDArray[Any]
 
 # Elements handled at once: temporaries stay in a second-level cache, call overhead stays small.
 _CHUNK_ELEMENTS = 1 << 15
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BlockFormat(Format):
+    """A format without parameters, written block by block, computed in float32.
+
+    `encode_chunk` maps float32 [blocks, elements] to bytes [blocks, bytes]; `decode_chunk` back.
+    """
+
+    written_name: str
+    elements: int
+    bytes: int
+    encode_chunk: Callable[[Numbers], Bytes] = field(repr=False)
+    decode_chunk: Callable[[Bytes], Numbers] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.written_name
+
+    @property
+    def block_elements(self) -> int:
+        return self.elements
+
+    @property
+    def block_bytes(self) -> int:
+        return self.bytes
+
+    def encode(self, values: Numbers) -> Bytes:
+        return encode_blocks(self, values, self.encode_chunk, np.float32)
+
+    def decode(self, raw: Bytes) -> Numbers:
+        return decode_blocks(self, raw, self.decode_chunk)
 
 
 def encode_blocks(

@@ -6,143 +6,17 @@ in float32 in the same order, so the bytes are equal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
-
 import numpy as np
-from numpy.typing import NDArray
 
-from netwright.graph.format.base import Format
 from netwright.graph.format.bits import pack_fields, unpack_fields
 from netwright.graph.format.blocks import (
+    BlockFormat,
     Bytes,
     Numbers,
-    decode_blocks,
-    encode_blocks,
     half_bytes,
     half_values,
     reciprocal,
 )
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q4_0(Format):
-    """`d * (code - 8)`: fp16 d, 4-bit codes. |error| <= |d| (1/2 inside, 1 at the positive end)."""
-
-    @property
-    def name(self) -> str:
-        return "q4_0"
-
-    @property
-    def block_elements(self) -> int:
-        return 32
-
-    @property
-    def block_bytes(self) -> int:
-        return 18
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q4_0, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q4_0)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q4_1(Format):
-    """`d * code + m`: fp16 d and m, 4-bit codes. |error| <= d / 2 and the rounding of d and m."""
-
-    @property
-    def name(self) -> str:
-        return "q4_1"
-
-    @property
-    def block_elements(self) -> int:
-        return 32
-
-    @property
-    def block_bytes(self) -> int:
-        return 20
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q4_1, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q4_1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q5_0(Format):
-    """`d * (code - 16)`: fp16 d, 5-bit codes with the high bits apart. |error| <= |d|."""
-
-    @property
-    def name(self) -> str:
-        return "q5_0"
-
-    @property
-    def block_elements(self) -> int:
-        return 32
-
-    @property
-    def block_bytes(self) -> int:
-        return 22
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q5_0, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q5_0)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q5_1(Format):
-    """`d * code + m`: fp16 d and m, 5-bit codes with the high bits apart."""
-
-    @property
-    def name(self) -> str:
-        return "q5_1"
-
-    @property
-    def block_elements(self) -> int:
-        return 32
-
-    @property
-    def block_bytes(self) -> int:
-        return 24
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q5_1, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q5_1)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q8_0(Format):
-    """`d * code`: fp16 d, int8 codes in [-127, 127]. |error| <= d / 2 and the rounding of d."""
-
-    @property
-    def name(self) -> str:
-        return "q8_0"
-
-    @property
-    def block_elements(self) -> int:
-        return 32
-
-    @property
-    def block_bytes(self) -> int:
-        return 34
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q8_0, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q8_0)
 
 
 def round_half_away(values: Numbers) -> Numbers:
@@ -238,3 +112,19 @@ def _encode_q8_0(blocks: Numbers) -> Bytes:
 
 def _decode_q8_0(raw: Bytes) -> Numbers:
     return half_values(raw[:, :2]) * np.ascontiguousarray(raw[:, 2:]).view(np.int8)
+
+
+# `d * (code - 8)`: fp16 d, 4-bit codes. |error| <= |d| (1/2 inside, 1 at the positive end).
+Q4_0 = BlockFormat("q4_0", 32, 18, _encode_q4_0, _decode_q4_0)
+
+# `d * code + m`: fp16 d and m, 4-bit codes. |error| <= d / 2 and the rounding of d and m.
+Q4_1 = BlockFormat("q4_1", 32, 20, _encode_q4_1, _decode_q4_1)
+
+# `d * (code - 16)`: fp16 d, 5-bit codes with the high bits apart. |error| <= |d|.
+Q5_0 = BlockFormat("q5_0", 32, 22, _encode_q5_0, _decode_q5_0)
+
+# `d * code + m`: fp16 d and m, 5-bit codes with the high bits apart.
+Q5_1 = BlockFormat("q5_1", 32, 24, _encode_q5_1, _decode_q5_1)
+
+# `d * code`: fp16 d, int8 codes in [-127, 127]. |error| <= d / 2 and the rounding of d.
+Q8_0 = BlockFormat("q8_0", 32, 34, _encode_q8_0, _decode_q8_0)

@@ -5,19 +5,13 @@ Source: ggml-quants.c of ggml (Iwan Kawrakow, llama.cpp pull request 1684), MIT 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
-
 import numpy as np
-from numpy.typing import NDArray
 
-from netwright.graph.format.base import Format
 from netwright.graph.format.bits import pack_fields, unpack_fields
 from netwright.graph.format.blocks import (
+    BlockFormat,
     Bytes,
     Numbers,
-    decode_blocks,
-    encode_blocks,
     half_bytes,
     half_values,
     reciprocal,
@@ -27,78 +21,6 @@ from netwright.graph.format.gguf_search import AffineSearch, affine_scales
 _SEARCH_2 = AffineSearch(top=3, first=-0.5, steps=15, squared=False)
 _SEARCH_4 = AffineSearch(top=15, first=-1.0, steps=20, squared=True)
 _SEARCH_5 = AffineSearch(top=31, first=-0.5, steps=15, squared=True)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q2_K(Format):
-    """`d * s * code - dmin * m`: 16 groups of 16; 4-bit s and m, 2-bit codes."""
-
-    @property
-    def name(self) -> str:
-        return "q2_k"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 84
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q2_k, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q2_k)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q4_K(Format):
-    """`d * s * code - dmin * m`: 8 groups of 32; 6-bit s and m, 4-bit codes."""
-
-    @property
-    def name(self) -> str:
-        return "q4_k"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 144
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q4_k, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q4_k)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q5_K(Format):
-    """`d * s * code - dmin * m`: 8 groups of 32; 6-bit s and m, 5-bit codes."""
-
-    @property
-    def name(self) -> str:
-        return "q5_k"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 176
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q5_k, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q5_k)
 
 
 def _pack_scales(scales: Numbers, mins: Numbers) -> Numbers:
@@ -192,3 +114,13 @@ def _decode_q5_k(raw: Bytes) -> Numbers:
     codes = unpack_fields(raw[:, 48:], 4, 2, 32)
     codes |= unpack_fields(raw[:, 16:48], 1, 8, 32) << 4
     return _apply(half_values(raw[:, :4]), scales, mins, codes)
+
+
+# `d * s * code - dmin * m`: 16 groups of 16; 4-bit s and m, 2-bit codes.
+Q2_K = BlockFormat("q2_k", 256, 84, _encode_q2_k, _decode_q2_k)
+
+# `d * s * code - dmin * m`: 8 groups of 32; 6-bit s and m, 4-bit codes.
+Q4_K = BlockFormat("q4_k", 256, 144, _encode_q4_k, _decode_q4_k)
+
+# `d * s * code - dmin * m`: 8 groups of 32; 6-bit s and m, 5-bit codes.
+Q5_K = BlockFormat("q5_k", 256, 176, _encode_q5_k, _decode_q5_k)

@@ -5,73 +5,19 @@ Source: ggml-quants.c of ggml (Iwan Kawrakow, llama.cpp pull request 1684), MIT 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
-
 import numpy as np
-from numpy.typing import NDArray
 
-from netwright.graph.format.base import Format
 from netwright.graph.format.bits import pack_fields, unpack_fields
 from netwright.graph.format.blocks import (
+    BlockFormat,
     Bytes,
     Numbers,
-    decode_blocks,
-    encode_blocks,
     half_bytes,
     half_values,
     reciprocal,
 )
 from netwright.graph.format.gguf_block32 import largest
 from netwright.graph.format.gguf_search import descent_scales, symmetric_scales
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q3_K(Format):
-    """`d * (s - 32) * (code - 4)`: 16 groups of 16; 6-bit s, 3-bit codes."""
-
-    @property
-    def name(self) -> str:
-        return "q3_k"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 110
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q3_k, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q3_k)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Q6_K(Format):
-    """`d * s * (code - 32)`: 16 groups of 16; int8 s, 6-bit codes."""
-
-    @property
-    def name(self) -> str:
-        return "q6_k"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 210
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_q6_k, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_q6_k)
 
 
 def _quantise(
@@ -124,3 +70,10 @@ def _decode_q6_k(raw: Bytes) -> Numbers:
     step = half_values(raw[:, 208:]) * np.ascontiguousarray(raw[:, 192:208]).view(np.int8)
     signed = (codes.view(np.int8) - np.int8(32)).reshape(-1, 16, 16)
     return (signed * step[:, :, None]).reshape(-1, 256)
+
+
+# `d * (s - 32) * (code - 4)`: 16 groups of 16; 6-bit s, 3-bit codes.
+Q3_K = BlockFormat("q3_k", 256, 110, _encode_q3_k, _decode_q3_k)
+
+# `d * s * (code - 32)`: 16 groups of 16; int8 s, 6-bit codes.
+Q6_K = BlockFormat("q6_k", 256, 210, _encode_q6_k, _decode_q6_k)

@@ -5,19 +5,13 @@ Source: ggml-quants.c of ggml (Francis Couture-Harpin, llama.cpp pull request 81
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
-
 import numpy as np
-from numpy.typing import NDArray
 
-from netwright.graph.format.base import Format
 from netwright.graph.format.bits import pack_fields, unpack_fields
 from netwright.graph.format.blocks import (
+    BlockFormat,
     Bytes,
     Numbers,
-    decode_blocks,
-    encode_blocks,
     half_bytes,
     half_values,
     reciprocal,
@@ -27,54 +21,6 @@ from netwright.graph.format.gguf_block32 import round_half_away
 _POWERS = (1, 3, 9, 27, 81)
 # (first element, digits a byte, bytes): 32 + 16 bytes of five digits, 4 bytes of four.
 _SECTIONS = ((0, 5, 32), (160, 5, 16), (240, 4, 4))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TQ1_0(Format):
-    """`d * {-1, 0, 1}`: base-3 digits, read by multiplying upwards. |error| <= d / 2."""
-
-    @property
-    def name(self) -> str:
-        return "tq1_0"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 54
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_tq1_0, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_tq1_0)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TQ2_0(Format):
-    """`d * (code - 1)`: 2-bit codes; the unused code 3 reads as 2 d. |error| <= d / 2."""
-
-    @property
-    def name(self) -> str:
-        return "tq2_0"
-
-    @property
-    def block_elements(self) -> int:
-        return 256
-
-    @property
-    def block_bytes(self) -> int:
-        return 66
-
-    def encode(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        return encode_blocks(self, values, _encode_tq2_0, np.float32)
-
-    def decode(self, raw: NDArray[np.uint8]) -> NDArray[Any]:
-        return decode_blocks(self, raw, _decode_tq2_0)
 
 
 def _digits(blocks: Numbers) -> tuple[Numbers, Bytes]:
@@ -121,3 +67,10 @@ def _encode_tq2_0(blocks: Numbers) -> Bytes:
 def _decode_tq2_0(raw: Bytes) -> Numbers:
     digits = unpack_fields(raw[:, :64], 2, 4, 32).view(np.int8) - np.int8(1)
     return half_values(raw[:, 64:]) * digits
+
+
+# `d * {-1, 0, 1}`: base-3 digits, read by multiplying upwards. |error| <= d / 2.
+TQ1_0 = BlockFormat("tq1_0", 256, 54, _encode_tq1_0, _decode_tq1_0)
+
+# `d * (code - 1)`: 2-bit codes; the unused code 3 reads as 2 d. |error| <= d / 2.
+TQ2_0 = BlockFormat("tq2_0", 256, 66, _encode_tq2_0, _decode_tq2_0)
