@@ -7,12 +7,27 @@
 #include "kernels/quant_kernels.hpp"
 #include "kernels/quant_opcodes.hpp"
 #include "kernels/quant_product_avx2.hpp"
+#include "kernels/quant_single_avx2.hpp"
 
 namespace netwright {
 namespace avx2 {
 namespace {
 
-// Lanes [first, 8) of `sum` go to row `n` + lane of one token.
+// Lanes [first, 8) of `sum` go to rows `n` + lane * `step` of one token.
+NETWRIGHT_INLINE void put_apart(const QuantProduct& product, std::int64_t t, std::int64_t n, std::int64_t step, int first,
+                                __m256 sum) {
+  alignas(32) float lane[8];
+  _mm256_store_ps(lane, sum);
+  for (int i = first; i < 8; ++i) {
+    const std::int64_t row = n + i * step;
+    float value = lane[i];
+    if (product.bias != nullptr) value += product.bias[row];
+    if (product.residual != nullptr) value += product.residual[t * product.residual_stride + row];
+    product.out[t * product.out_stride + row] = value;
+  }
+}
+
+// The same of neighbouring rows.
 NETWRIGHT_INLINE void put(const QuantProduct& product, std::int64_t t, std::int64_t n, int first, __m256 sum) {
   const std::int64_t at = t * product.out_stride + n;
   const std::int64_t other = t * product.residual_stride + n;
@@ -22,14 +37,7 @@ NETWRIGHT_INLINE void put(const QuantProduct& product, std::int64_t t, std::int6
     _mm256_storeu_ps(product.out + at, sum);
     return;
   }
-  alignas(32) float lane[8];
-  _mm256_store_ps(lane, sum);
-  for (int i = first; i < 8; ++i) {
-    float value = lane[i];
-    if (product.bias != nullptr) value += product.bias[n + i];
-    if (product.residual != nullptr) value += product.residual[other + i];
-    product.out[at + i] = value;
-  }
+  put_apart(product, t, n, 1, first, sum);
 }
 
 // Row groups of one product of panels and columns, and where its sums lie.
@@ -48,26 +56,36 @@ NETWRIGHT_INLINE void add_blocks(const QuantProduct& product, const Panel<F>* co
       sum[p][i] = add_block(*panel[p], product.x + (t + i) * product.x_stride, product.k, block, dot[p][i], sum[p][i]);
 }
 
+// Eight rows that lie `step` apart; lanes [first, 8) are written.
 template <Format F, int kTokens>
-void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+NETWRIGHT_INLINE void eight_rows(const QuantProduct& product, std::int64_t start, std::int64_t step, int first) {
   const std::int64_t blocks = product.k / Trait<F>::kBlock;
-  const std::int64_t stride = product.weight_stride;
-  for (std::int64_t n = begin; n < end; n += 8) {
-    const std::int64_t start = std::min(n, end - 8);  // the last eight rows overlap, and are written once
-    Bytes at = product.weight + start * stride;
-    Bytes ahead = product.weight + std::min(start + 8, product.num_rows - 8) * stride;
-    __m256 sum[1][kTokens];
-    for (auto& each : sum[0]) each = _mm256_setzero_ps();
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      for (int line = 0; line < 8 * Trait<F>::kBytes; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(ahead + block * 8 * Trait<F>::kBytes + line), _MM_HINT_T0);
-      Panel<F> panel;
-      unpack(at + block * Trait<F>::kBytes, stride, panel);
+  const std::int64_t stride = product.weight_stride * step;
+  Bytes at = product.weight + start * product.weight_stride;
+  __m256 sum[1][kTokens];
+  for (auto& each : sum[0]) each = _mm256_setzero_ps();
+  for (std::int64_t block = 0; block < blocks; ++block, at += Trait<F>::kBytes) {
+    Panel<F> panel;
+    if constexpr (kTokens == 1 && kSingle<F>) {
+      const __m256i dot = single_dots(at, stride, reinterpret_cast<const std::int8_t*>(product.x) + block * Trait<F>::kBlock, panel);
+      sum[0][0] = add_block(panel, product.x, product.k, block, dot, sum[0][0]);
+    } else {
+      unpack(at, stride, panel);
       const Panel<F>* const only[1] = {&panel};
       add_blocks<F, 1, kTokens>(product, only, 0, block, sum);
     }
-    for (int t = 0; t < kTokens; ++t) put(product, t, start, static_cast<int>(n - start), sum[0][t]);
   }
+  for (int t = 0; t < kTokens; ++t) put_apart(product, t, start, step, first, sum[0][t]);
+}
+
+// A lane walks through an eighth of the rows. One core reads memory half again as fast in eight streams as in one:
+// the processor's prefetcher works page by page, and keeps each of them ahead.
+template <Format F, int kTokens>
+void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  const std::int64_t step = (end - begin) / 8;
+  for (std::int64_t n = 0; n < step; ++n) eight_rows<F, kTokens>(product, begin + n, step, 0);
+  const auto rest = static_cast<int>((end - begin) % 8);
+  if (rest != 0) eight_rows<F, kTokens>(product, end - 8, 1, 8 - rest);
 }
 
 // Where two groups of eight rows start, and their first lane to be written.

@@ -64,6 +64,13 @@ NETWRIGHT_INLINE void integer_dots(const Panel<F>* const (&panel)[kPanels], cons
   }
 }
 
+// The sum of all eight lanes, in each.
+NETWRIGHT_INLINE __m256i everywhere(__m256i lanes) {
+  lanes = _mm256_add_epi32(lanes, _mm256_permute2x128_si256(lanes, lanes, 1));
+  lanes = _mm256_add_epi32(lanes, _mm256_shuffle_epi32(lanes, 0x4e));
+  return _mm256_add_epi32(lanes, _mm256_shuffle_epi32(lanes, 0xb1));
+}
+
 // sum += the block's value, for one column, from its integers.
 template <Format F>
 NETWRIGHT_INLINE __m256 add_block(const Panel<F>& panel, const std::byte* row, std::int64_t k, std::int64_t block,
@@ -81,12 +88,12 @@ NETWRIGHT_INLINE __m256 add_block(const Panel<F>& panel, const std::byte* row, s
     const Activation256 x(row, k);
     __m256i offset = _mm256_setzero_si256();
     const auto* pairs = reinterpret_cast<const std::int8_t*>(x.sum + block * 16);
-    if constexpr (T::kOffset || T::kZero == 1) {
+    if constexpr (T::kOffset) {
 #pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) {
-        const __m256i factor = T::kOffset ? panel.offset[i] : _mm256_set1_epi16(1);
-        offset = _mm256_add_epi32(offset, _mm256_madd_epi16(factor, four_bytes(pairs + 4 * i)));
-      }
+      for (int i = 0; i < 8; ++i)
+        offset = _mm256_add_epi32(offset, _mm256_madd_epi16(panel.offset[i], four_bytes(pairs + 4 * i)));
+    } else if constexpr (T::kZero == 1) {
+      offset = everywhere(_mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs)), _mm256_set1_epi16(1)));
     }
     if constexpr (!T::kMinimum) dot = _mm256_sub_epi32(dot, offset);
     const __m256 scale = _mm256_set1_ps(x.scale[block]);
