@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from netwright.machine.probe.host import host
+from netwright.machine.host import host
 
 
 def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

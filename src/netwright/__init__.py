@@ -5,15 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# These packages have the names of verbs: loaded first, their names can then be given to the verbs,
-# and a later import of something inside them does not take the names back.
+# These packages have the names of verbs: loaded first (each is a docstring only), their names can
+# then be given to the verbs, and a later import inside them does not take the names back.
 import netwright.machine  # pyright: ignore[reportUnusedImport]
 import netwright.plan  # pyright: ignore[reportUnusedImport]
 import netwright.report  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 if TYPE_CHECKING:
     from netwright.errors import NetwrightError
-    from netwright.frontends import load
+    from netwright.frontends.load import load
     from netwright.graph.graph import Graph
     from netwright.job.job import Choose, Generate, Goal, Infer, Keep, Limits, Stream
     from netwright.machine.load import machine, machine_names
@@ -40,7 +40,7 @@ _HOMES = {
     "Program": "netwright.program.program",
     "Stream": "netwright.job.job",
     "Timeline": "netwright.timeline.timeline",
-    "load": "netwright.frontends",
+    "load": "netwright.frontends.load",
     "machine": "netwright.machine.load",
     "machine_names": "netwright.machine.load",
     "plan": "netwright.path.api",

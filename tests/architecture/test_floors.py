@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "netwright"
 
 # Lowest first; the packages of one floor do not import each other.
 FLOORS = (
-    ("errors",),
+    ("errors", "later"),
     ("native",),
     ("graph",),
     ("frontends", "machine", "job", "timeline", "program"),
@@ -73,6 +73,28 @@ def test_imports_go_down(path: Path) -> None:
             continue
         assert name in LEVEL, f"{path}:{line} imports {name}, which has no floor"
         assert LEVEL[name] < LEVEL[here], f"{path}:{line}: {here} may not import {name}"
+
+
+def homes(path: Path) -> list[str]:
+    """Modules of ours that a file names in a table `HOMES`, to be imported at first use."""
+    return [
+        node.value.partition(":")[0]
+        for statement in ast.parse(path.read_text()).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        and "HOMES" in ast.unparse(statement).split("=")[0]
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and str(node.value).startswith("netwright.")
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if homes(p)], ids=lambda p: str(p.relative_to(SOURCE))
+)
+def test_imports_at_first_use_go_down_too(path: Path) -> None:
+    here = package_of(path)
+    for module in homes(path):
+        name = module.split(".")[1]
+        assert name == here or LEVEL[name] < LEVEL[here], f"{path}: {here} may not import {module}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))

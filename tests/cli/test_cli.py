@@ -11,7 +11,8 @@ from tests.frontends import tiny_models
 from tests.fuzz.kind_onnx import small_models
 from typer.testing import CliRunner, Result
 
-from netwright.cli.main import app, main
+from netwright.cli.app import app
+from netwright.cli.main import main
 
 MACHINE = "raspberry-pi-5"
 
@@ -68,7 +69,7 @@ def test_plan_of_a_convolution_network(onnx: Path) -> None:
 def test_machines_and_version() -> None:
     names = {m["name"] for m in json.loads(run("machine", "list", "--json").stdout)["machines"]}
     assert MACHINE in names
-    assert run("version").stdout.strip()
+    assert run("--version").stdout.strip()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from netwright.cost import Setting, Shape, Traffic, TrafficKind, Work, estimate, lower_bound, work
 from netwright.cost.estimate import MODELS
 from netwright.errors import UnsupportedError
-from netwright.machine import COST_MODELS, Machine
 from netwright.machine.load import library_machine
+from netwright.machine.machine import COST_MODELS, Machine
 
 MACHINES = ("stm32f746", "raspberry-pi-5", "epyc-7763", "h100-sxm", "tpu-v4i", "mi300x")
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from netwright.cost import Setting, Shape, estimate, lower_bound, work
 from netwright.cost.table import fit
-from netwright.machine import Machine, Point, Regime, Table
 from netwright.machine.load import library_machine
+from netwright.machine.machine import Machine
+from netwright.machine.table import Point, Regime, Table
 
 ROWS = (1, 2, 4, 16, 64, 256)
 SIZES = ((256, 256), (256, 1024), (1024, 1024), (2048, 2048))

@@ -20,8 +20,8 @@ from tests.frontends.tiny_models import HEADS, KEY_HEADS, PROMPT
 from torch.nn import functional
 
 from netwright.errors import FormatError, JobError, NetwrightError, UnsupportedError
-from netwright.frontends import load
 from netwright.frontends.gguf import load_gguf
+from netwright.frontends.load import load
 from netwright.frontends.packages import package_file
 from netwright.frontends.safetensors_file import read_safetensors
 from netwright.graph.graph import Block, Graph

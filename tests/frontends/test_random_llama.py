@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.networks.random_llama import LLAMA_450M, Sizes, write_random_llama
 
-from netwright.frontends import load
+from netwright.frontends.load import load
 from netwright.graph.graph import Block
 from netwright.graph.interpret import interpret
 from netwright.run.generate.load import load_tokeniser

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from netwright.machine import ARITHMETIC, COST_MODELS, MachineKind, verify
 from netwright.machine.build import build, dump
 from netwright.machine.load import library_machine, load_file, machine, machine_names
+from netwright.machine.machine import ARITHMETIC, COST_MODELS, MachineKind
+from netwright.machine.verify import verify
 
 NAMES = machine_names()
 

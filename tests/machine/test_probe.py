@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 from netwright.errors import MachineError
-from netwright.machine import Basis, Regime, verify
+from netwright.machine.host import host
 from netwright.machine.load import library_machine, machine
+from netwright.machine.machine import Basis
 from netwright.machine.probe import Depth, here, measure, store_path
 from netwright.machine.probe.door import core
-from netwright.machine.probe.host import host
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
 from netwright.machine.probe.sweep import thread_counts
 from netwright.machine.probe.timing import Timer, tables
 from netwright.machine.store import load, save
+from netwright.machine.table import Regime
+from netwright.machine.verify import verify
 
 GLANCE = Depth("glance", seconds=0.5, sweep_seconds=0.002, point_seconds=0.0)
 

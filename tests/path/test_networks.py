@@ -10,7 +10,7 @@ import pytest
 from tests.frontends.onnx_oracle import NETWORKS, Network, difference, inputs, run_oracle
 
 from netwright.errors import FormatError
-from netwright.frontends import load
+from netwright.frontends.load import load
 from netwright.frontends.onnx import load_onnx
 from netwright.frontends.packages import package_file
 from netwright.graph.graph import Graph

@@ -4,7 +4,7 @@ import random
 
 from netwright.report.roof import Roof
 from netwright.report.run_record import Figure, Output, Run
-from netwright.timeline import Interval, MemorySample, Span, Timeline
+from netwright.timeline.timeline import Interval, MemorySample, Span, Timeline
 
 # Opcode → (seconds of one, operations, bytes) at one token of a network of 135 million weights.
 TASKS = (

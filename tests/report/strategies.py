@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from netwright.report.roof import Roof
 from netwright.report.run_record import Figure, Json, Output, Run
-from netwright.timeline import Interval, MemorySample, Span, Timeline
+from netwright.timeline.timeline import Interval, MemorySample, Span, Timeline
 
 NAMES = st.one_of(
     st.text(st.characters(exclude_categories=("Cs",)), max_size=12),

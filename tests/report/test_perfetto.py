@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netwright.errors import ReportError
 from netwright.report.perfetto import trace_events, write_trace
-from netwright.timeline import Interval, MemorySample, Span, Timeline
+from netwright.timeline.timeline import Interval, MemorySample, Span, Timeline
 
 # Phase → fields that the format asks for ("Trace Event Format", sections "Event Descriptions").
 REQUIRED = {

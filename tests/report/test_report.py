@@ -23,7 +23,8 @@ from netwright.report.run_record import Figure, Run
 from netwright.report.save import write_run
 from netwright.report.summary import last_call, peaks_of, summary_of
 from netwright.report.text import as_text
-from netwright.timeline import Span, compare
+from netwright.timeline.compare import compare
+from netwright.timeline.timeline import Span
 
 VOID = {"meta", "link", "input"}
 

@@ -19,7 +19,7 @@ from netwright.machine.load import machine
 from netwright.report.roof import roof_of
 from netwright.report.run_record import Run, summarise
 from netwright.report.save import load_run, save_run, write_run
-from netwright.timeline import Timeline
+from netwright.timeline.timeline import Timeline
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,15 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.errors import ReportError
-from netwright.timeline import (
-    Interval,
-    MemorySample,
-    Span,
-    Timeline,
-    compare,
-    concatenate,
-    verify_timeline,
-)
+from netwright.timeline.compare import compare
+from netwright.timeline.merge import concatenate
+from netwright.timeline.timeline import Interval, MemorySample, Span, Timeline
+from netwright.timeline.verify import verify_timeline
 
 
 @st.composite

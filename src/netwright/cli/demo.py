@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from netwright.cli.screen import console, outcome_json, print_json, progress, show_outcome
+from netwright.cli.screen import outcome_json, print_json, progress
+from netwright.cli.tables import console, show_outcome
 from netwright.job.job import Generate
 from netwright.path.prepare import Request, make
 from netwright.path.text import TextOptions, run_text
-from netwright.plan.plan import Plan, infeasible_text, quantity
+from netwright.plan.plan import Plan, infeasible_text
+from netwright.plan.quantity import quantity
 
 NETWORK = "smollm2"
 PROMPT = "The capital of France is"

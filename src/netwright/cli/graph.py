@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from netwright.cli.inputs import bound_dims, read_inputs
-from netwright.cli.screen import console
-from netwright.frontends import load
-from netwright.frontends.describe import is_language_model
+from netwright.cli.tables import console
+from netwright.frontends.load import load
 from netwright.graph.text import graph_text
+from netwright.path.describe import describe
 
 app = typer.Typer(help="Graphs: show.", no_args_is_help=True)
 
@@ -26,5 +26,9 @@ def show(
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
 ) -> None:
     """Print a network: operators, shapes, einsums, MACs, bytes by tensor, intensity."""
-    dims = () if is_language_model(source) else read_inputs(source, [], bound_dims(dim or []))[1]
+    dims = (
+        ()
+        if describe(source).is_language_model
+        else read_inputs(source, [], bound_dims(dim or []))[1]
+    )
     console.print(graph_text(load(source, dims=dict(dims) or None)), markup=False)

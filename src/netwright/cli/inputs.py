@@ -5,13 +5,16 @@ from __future__ import annotations
 import wave
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netwright.errors import FormatError, JobError, UnsupportedError
-from netwright.frontends.describe import input_sizes, known_dims
+from netwright.frontends.locate import known_dims
+from netwright.path.describe import describe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_BYTES = 1 << 30
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -41,7 +44,7 @@ def read_inputs(source: str, files: list[str], dims: Dims) -> tuple[dict[str, ND
         FormatError: a file cannot be read.
         JobError: there are more files than inputs.
     """
-    ports = input_sizes(source)
+    ports = describe(source).inputs
     arrays: dict[str, NDArray[Any]] = {}
     for index, item in enumerate(files):
         name, _, file = item.rpartition("=")

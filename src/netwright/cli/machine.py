@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from netwright.cli.screen import console, print_json, progress
+from netwright.cli.screen import print_json, progress
+from netwright.cli.tables import console
 from netwright.machine.build import dump
 from netwright.machine.load import machine, machine_names
 from netwright.machine.machine import Machine
 from netwright.machine.probe import probe as probe_here
 from netwright.machine.store import store_path
-from netwright.plan.plan import quantity
+from netwright.plan.quantity import quantity
 
 app = typer.Typer(help="Machines: list, show, probe.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="print one object")]

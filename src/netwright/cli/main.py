@@ -1,46 +1,40 @@
-"""`netwright …`: one file a command."""
+"""`netwright …`: the console script. What a command needs is imported when it is called."""
 
 from __future__ import annotations
 
 import sys
-
-import typer
+from typing import TYPE_CHECKING
 
 from netwright import __version__
-from netwright.cli import demo, graph, machine, plan, report, run, simulate
-from netwright.cli.screen import complain
 from netwright.errors import NetwrightError
+from netwright.later import imports_of
 
-app = typer.Typer(
-    name="netwright",
-    help="Build neural networks onto machines: plan, prove, predict and run.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("plan")(plan.plan)
-app.command("simulate")(simulate.simulate)
-app.command("report")(report.report)
-app.command("demo")(demo.demo)
-app.add_typer(machine.app, name="machine")
-app.add_typer(graph.app, name="graph")
+if TYPE_CHECKING:
+    pass
 
+HOMES = {"app": "netwright.cli.app"}
+__getattr__ = imports_of(__name__, HOMES)
 
-@app.command("version")
-def version() -> None:
-    """Print the version."""
-    print(__version__)
+BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def main() -> None:
-    """The console script. An error that we raise on purpose is one message, not a traceback."""
+    """Runs the command line. An error that we raise on purpose is one message, not a traceback."""
+    if sys.argv[1:] == ["--version"]:  # what needs nothing imports nothing
+        print(__version__)
+        return
     try:
-        app()
+        __getattr__("app")()
     except NetwrightError as error:
-        complain(error)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(141)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        _complain(type(error).__name__, f": {error}")
+        sys.exit(BAD_INPUT)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print()  # ends the line that was being streamed
+            _complain("interrupted", "")
+        raise
+
+
+def _complain(kind: str, rest: str) -> None:
+    red, plain = ("\033[1;31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{red}{kind}{plain}{rest}", file=sys.stderr)

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from netwright.cli.inputs import bound_dims, read_inputs
-from netwright.cli.screen import console, print_json, progress
-from netwright.frontends.describe import is_language_model
+from netwright.cli.screen import print_json, progress
+from netwright.cli.tables import console
 from netwright.job.job import Generate, Infer, Job, Limits
-from netwright.path.prepare import Request, make, plan_summary
-from netwright.plan.plan import infeasible_text, quantity
+from netwright.path.describe import describe
+from netwright.path.outcome import promise
+from netwright.path.prepare import Request, make
+from netwright.path.summary import plan_summary, predicted
+from netwright.plan.plan import Plan, infeasible_text
+from netwright.plan.quantity import quantity
 
 
 def job_of(source: str, prompt: int, tokens: int, limits: Limits) -> Job:
     """Generate for a language model, Infer for everything else."""
-    if is_language_model(source):
+    if describe(source).is_language_model:
         return Generate(prompt, tokens, limits=limits)
     return Infer(limits=limits)
+
+
+def plan_json(made: Plan) -> dict[str, Any]:
+    """The object of `plan --json`: that of `run --json`, nothing measured, and the decisions."""
+    summary = plan_summary(made)
+    reason = None if made.infeasible is None else infeasible_text(made.infeasible)
+    return {
+        "network": summary["network"],
+        "machine": summary["machine"],
+        "feasible": reason is None,
+        "reason": reason,
+        "predicted": predicted(made),
+        "measured": None,
+        "plan": promise(summary),
+        "predictions": summary["predictions"],
+        "memory": summary["memory"],
+        "decisions": summary["decisions"],
+    }
 
 
 def plan(
@@ -34,12 +56,15 @@ def plan(
 ) -> None:
     """Plan a network for a machine, here or not."""
     job = job_of(source, prompt, tokens, Limits(memory_bytes=memory, threads=threads))
-    dims = () if is_language_model(source) else read_inputs(source, [], bound_dims(dim or []))[1]
+    dims = (
+        ()
+        if describe(source).is_language_model
+        else read_inputs(source, [], bound_dims(dim or []))[1]
+    )
     with progress() as on_progress:
         made = make(Request(source, machine, job, dims), on_progress)
     if json:
-        infeasible = None if made.infeasible is None else infeasible_text(made.infeasible)
-        print_json({**plan_summary(made), "feasible": infeasible is None, "reason": infeasible})
+        print_json(plan_json(made))
         return
     if explain:
         console.print(made.explain(), markup=False, soft_wrap=True)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
+from netwright.cli import later
 from netwright.cli.inputs import bound_dims, read_inputs
-from netwright.cli.screen import console, outcome_json, print_json, progress, show_outcome
+from netwright.cli.screen import outcome_json, print_json, progress, remark, say
 from netwright.errors import JobError
-from netwright.machine.load import machine
 from netwright.path.arrays import InferOptions, run_arrays
+from netwright.path.describe import describe
 from netwright.path.outcome import Outcome
-from netwright.path.text import TextOptions, run_text
-from netwright.report.save import save_run
-from netwright.run.generate.sampling import sampling
+
+if TYPE_CHECKING:
+    from netwright.path.text import TextOptions
 
 
 def run(
@@ -39,12 +40,16 @@ def run(
     stop: Annotated[list[str] | None, typer.Option(help="stop at this text")] = None,
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
     repeats: Annotated[int, typer.Option(help="measured passes")] = 5,
-    save: Annotated[Path | None, typer.Option(help="folder to keep the run in")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", "--out", help="folder to keep the run in, for `netwright report`"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Run a network here and lay the prediction over the measurement."""
+    _check(source, prompt, input_ or [])
     if prompt is not None:
-        chosen = sampling(
+        chosen = later.sampling(
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
@@ -52,28 +57,52 @@ def run(
             repetition_penalty=repetition_penalty,
             seed=seed,
         )
-        options = TextOptions(tokens, threads, chosen, tuple(stop or ()), chat)
+        options = later.TextOptions(tokens, threads, chosen, tuple(stop or ()), chat)
         outcome = _run_text(source, prompt, options, json)
     else:
         outcome = _run_arrays(source, input_ or [], threads, dim or [], repeats)
     if save is not None:
-        save_run(outcome, save, machine("here"))
+        later.save_run(outcome, save, later.machine("here"))
+    if outcome.note:
+        remark(outcome.note)
     if json:
         print_json(outcome_json(outcome))
         return
     if outcome.outputs is not None:
         _show_outputs(outcome.outputs)
-    show_outcome(outcome)
+    later.show_outcome(outcome)
+    if save is not None:
+        say(f"kept in {save}; `netwright report {save} --open` shows it")
+
+
+def _check(source: str, prompt: str | None, inputs: list[str]) -> None:
+    """A prompt is for a language model, inputs are for everything else.
+
+    Raises:
+        JobError: the other way round.
+    """
+    if describe(source).is_language_model:
+        if prompt is None:
+            raise JobError(f'{source}: a language model; give it --prompt "…"')
+        if inputs:
+            raise JobError(f"{source}: a language model takes --prompt, not --input")
+    elif prompt is not None:
+        raise JobError(
+            f"{source}: not a language model; give --input file (or nothing), no --prompt"
+        )
 
 
 def _run_text(source: str, prompt: str, options: TextOptions, quiet: bool) -> Outcome:
+    said = "" if options.chat else prompt  # goes out with the first token: until then it may fail
+
     def show(text: str) -> None:
+        nonlocal said
         if not quiet:
-            console.out(text, end="", highlight=False)
+            say(said + text, end="")
+            said = ""
 
     with progress() as on_progress:
-        show("" if options.chat else prompt)
-        outcome = run_text(source, prompt, options, show, on_progress)
+        outcome = later.run_text(source, prompt, options, show, on_progress)
     show("\n\n")
     return outcome
 
@@ -88,9 +117,10 @@ def _run_arrays(
         return run_arrays(source, given, InferOptions(threads, repeats, dims), on_progress)
 
 
-def _show_outputs(outputs: dict[str, NDArray[Any]] | Any) -> None:
+def _show_outputs(outputs: Mapping[str, Any]) -> None:
     for name, value in outputs.items():
         flat = np.asarray(value).reshape(-1)
         head = ", ".join(f"{x:.4g}" for x in flat[:4])
         best = f"; largest {flat.max():.4g} at {int(flat.argmax())}" if flat.size else ""
-        console.print(f"{name} {list(value.shape)}: {head}, …{best}", markup=False)
+        more = ", …" if flat.size > 4 else ""
+        say(f"{name} {list(value.shape)}: {head}{more}{best}")

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.plan import job_of
-from netwright.cli.screen import console, print_json, progress
-from netwright.frontends.describe import is_language_model
+from netwright.cli.screen import print_json, progress
+from netwright.cli.tables import console
 from netwright.job.job import Generate, Limits
+from netwright.path.describe import describe
+from netwright.path.outcome import Figures, promise
 from netwright.path.prepare import Request, make
-from netwright.plan.plan import quantity
+from netwright.path.summary import plan_summary
+from netwright.plan.plan import Plan
+from netwright.plan.quantity import quantity
 from netwright.report.perfetto import write_trace
 from netwright.simulate import simulate as simulate_program
 from netwright.simulate import simulate_generate, simulation
+from netwright.timeline.timeline import Timeline
+
+
+def simulate_json(plan: Plan, timeline: Timeline) -> dict[str, Any]:
+    """The object of `simulate --json`: that of `run --json` with nothing measured."""
+    facts = dict(timeline.facts)
+    interval = timeline.interval
+    figures = Figures(
+        timeline.peak_memory_bytes,
+        timeline.joules,
+        None if "token_seconds" in facts else timeline.seconds,
+        facts.get("prompt_token_seconds"),
+        facts.get("token_seconds"),
+    )
+    return {
+        "network": plan.graph.name,
+        "machine": timeline.machine,
+        "predicted": figures.as_dict(),
+        "measured": None,
+        "plan": promise(plan_summary(plan)),
+        "seconds": timeline.seconds,
+        "interval_seconds": None if interval is None else [interval.low, interval.high],
+        "tasks": len(timeline.spans),
+        "facts": facts,
+    }
 
 
 def simulate(
@@ -30,7 +59,11 @@ def simulate(
 ) -> None:
     """Simulate a network on a machine."""
     job = job_of(source, prompt, tokens, Limits())
-    dims = () if is_language_model(source) else read_inputs(source, [], bound_dims(dim or []))[1]
+    dims = (
+        ()
+        if describe(source).is_language_model
+        else read_inputs(source, [], bound_dims(dim or []))[1]
+    )
     with progress() as on_progress:
         plan = make(Request(source, machine, job, dims), on_progress)
     program = plan.lower()
@@ -41,20 +74,7 @@ def simulate(
     if trace is not None:
         write_trace(trace, (timeline,))
     if json:
-        print_json(
-            {
-                "network": timeline.name,
-                "machine": timeline.machine,
-                "seconds": timeline.seconds,
-                "interval_seconds": None
-                if timeline.interval is None
-                else [timeline.interval.low, timeline.interval.high],
-                "peak_memory_bytes": timeline.peak_memory_bytes,
-                "energy_joules": timeline.joules,
-                "tasks": len(timeline.spans),
-                **dict(timeline.facts),
-            }
-        )
+        print_json(simulate_json(plan, timeline))
         return
     console.print(f"{timeline.name} on {timeline.machine}, simulated", markup=False)
     console.print(f"  {quantity(timeline.seconds, 'seconds')} in {len(timeline.spans)} tasks")

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from netwright.errors import FormatError
 from netwright.frontends.hf_decoder import DECODERS
 from netwright.frontends.hf_folder import read_config
+from netwright.frontends.locate import locate
 from netwright.frontends.onnx import onnx_inputs
-from netwright.frontends.packages import SHIPPED, package_file
-
-
-def locate(source: str | Path) -> Path:
-    """The file or folder of a source.
-
-    Raises:
-        FormatError: there is none.
-    """
-    path = Path(source)
-    if isinstance(source, str) and source in SHIPPED and not path.exists():
-        return package_file(source)
-    if not path.exists():
-        raise FormatError(
-            f"{path}: there is no such file; give a path, or one of {', '.join(SHIPPED)}"
-        )
-    return path
 
 
 def is_language_model(source: str | Path) -> bool:
@@ -37,13 +19,6 @@ def is_language_model(source: str | Path) -> bool:
     if not (folder.is_dir() and (folder / "config.json").is_file()):
         return False
     return read_config(folder).text("model_type") in DECODERS
-
-
-def known_dims(source: str | Path) -> Mapping[str, int]:
-    """Sizes that are known for a shipped network."""
-    if isinstance(source, str) and source in SHIPPED and not Path(source).exists():
-        return dict(SHIPPED[source].dims)
-    return {}
 
 
 def input_sizes(source: str | Path) -> dict[str, tuple[int | str, ...]]:

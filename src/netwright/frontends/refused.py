@@ -21,7 +21,17 @@ def refuse_pickle(path: Path, head: bytes) -> None:
     if not (pickled or head.startswith(b"PK\x03\x04") or path.suffix.lower() in PICKLE_SUFFIXES):
         return
     raise FormatError(
-        f"{path}: refused, because a pickle can run any code when it is read; where you trust it, "
-        "load it in PyTorch with torch.load(..., weights_only=True) and save it with "
-        "safetensors.torch.save_file, or export the network with torch.onnx.export"
+        f"{path}: refused: it is a pickle, and reading one can run any code. Where you trust it, "
+        "export the network in PyTorch: module.load_state_dict(torch.load(file, "
+        "weights_only=True)); torch.onnx.export(module, example, 'network.onnx'); give that file"
+    )
+
+
+def shipped_pickle(name: str, path: Path) -> FormatError:
+    """The error for a shipped network whose package has its weights as a pickle only."""
+    return FormatError(
+        f"{name}: refused: its package has only {path.name}, a pickle, and reading one can run any "
+        "code. In a checkout of Netwright after `make test`, "
+        "`.venv/bin/python -m benchmarks.networks.export` writes it as "
+        f"build/networks/{name}.onnx; give that file instead"
     )

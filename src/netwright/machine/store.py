@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from netwright.errors import MachineError
 from netwright.machine.build import build, dump
+from netwright.machine.cache_folder import cache_folder
 from netwright.machine.machine import Machine
 
 SCHEMA = """CREATE TABLE IF NOT EXISTS profile (
@@ -21,9 +21,7 @@ BUSY_SECONDS = 5.0  # how long another process may hold the file
 
 def store_path() -> Path:
     """$XDG_CACHE_HOME/netwright/machines.sqlite, by default under ~/.cache."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    folder = Path(given) if given.startswith("/") else Path.home() / ".cache"
-    return folder / "netwright" / "machines.sqlite"
+    return cache_folder() / "machines.sqlite"
 
 
 def save(path: Path, key: str, depth: str, machine: Machine) -> None:

@@ -5,27 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cache
 from statistics import median
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netwright.errors import JobError
 from netwright.job.job import Infer, Limits
-from netwright.machine.load import machine
-from netwright.path.outcome import Figures, Outcome
+from netwright.path import later
+from netwright.path.outcome import Figures, Outcome, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
-from netwright.program.file import load as load_program
 from netwright.program.file import operand_from_meta
-from netwright.program.footprint import touched_bytes
 from netwright.program.program import Operand
 from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
 from netwright.run.native import PLAIN_DTYPES, NativeRuntime
-from netwright.simulate import simulate
 
-Arrays = Mapping[str, NDArray[Any]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from netwright.timeline.timeline import Timeline
+
+    Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 @final
@@ -50,11 +51,16 @@ def input_operands(prepared: Prepared) -> dict[str, Operand]:
     return {str(name): operand_from_meta(o) for name, o in entry["inputs"]}
 
 
-def random_inputs(prepared: Prepared, seed: int = 0) -> dict[str, NDArray[Any]]:
-    """Seeded inputs of the right shapes: normal floats, small integers."""
+def random_inputs(
+    prepared: Prepared, seed: int = 0, but: frozenset[str] = frozenset()
+) -> dict[str, NDArray[Any]]:
+    """Seeded inputs of the right shapes, but for those named: normal floats, small integers."""
+    wanted = {n: o for n, o in input_operands(prepared).items() if n not in but}
+    if not wanted:
+        return {}
     rng = np.random.default_rng(seed)
     made: dict[str, NDArray[Any]] = {}
-    for name, operand in input_operands(prepared).items():
+    for name, operand in wanted.items():
         shape = tuple(int(e) for e in operand.shape if isinstance(e, int))
         dtype = PLAIN_DTYPES[operand.format]
         if operand.format in ("fp32", "fp16", "fp64"):
@@ -79,7 +85,8 @@ def run_arrays(
     if options.repeats < 1:
         raise JobError(f"repeats: got {options.repeats}, expected at least 1")
     prepared = prepare_infer(source, options, progress)
-    given = {**random_inputs(prepared), **(inputs or {})}
+    given = dict(inputs or {})
+    given |= random_inputs(prepared, but=frozenset(given))
     before = resident_bytes()
     reset_peak()
     runtime = NativeRuntime(prepared.file)
@@ -90,33 +97,32 @@ def run_arrays(
         outputs = runtime.call("forward", given, {})
         seconds.append(time.perf_counter() - start)
     peak = peak_resident_bytes() - before
-    runtime.trace(True)
-    runtime.call("forward", given, {})
     measured = Figures(peak, seconds=median(seconds[1:]))
-    traced = replace(runtime.timeline(), peak_memory_bytes=peak)
-    return _outcome(prepared, runtime, measured, (traced, outputs))
 
+    @cache
+    def look() -> tuple[Timeline, Timeline]:
+        runtime.trace(True)
+        runtime.call("forward", given, {})
+        program = later.load_program(prepared.file.path)
+        predicted = later.simulate(program, later.machine("here"), "forward", {})
+        return predicted, replace(runtime.timeline(), peak_memory_bytes=peak)
 
-def _outcome(
-    prepared: Prepared, runtime: NativeRuntime, measured: Figures, ran: tuple[Any, Arrays]
-) -> Outcome:
-    program = load_program(Path(prepared.file.path))
-    timeline = simulate(program, machine("here"), "forward", {})
-    footprint = touched_bytes(program, [("forward", {})])
-    predicted = Figures(
-        footprint + runtime.workspace_bytes * program.threads,
-        timeline.joules,
-        seconds=timeline.seconds,
-    )
-    (prediction,) = prepared.summary["predictions"]
-    promise = {
-        "bound_seconds": prediction["bound_seconds"],
-        "gap": prediction["gap"],
-        "certificate": prediction["certificate"],
-        "memory": prepared.summary["memory"]["certificate"],
-        "explanation": prepared.summary["explanation"],
-    }
-    traced, outputs = ran
     return Outcome(
-        program.name, "here", predicted, measured, promise, timeline, traced, outputs=outputs
+        str(prepared.file.meta["name"]),
+        "here",
+        _predicted(prepared, runtime),
+        measured,
+        promise(prepared.summary),
+        look,
+        outputs=outputs,
+        note=prepared.note,
+    )
+
+
+def _predicted(prepared: Prepared, runtime: NativeRuntime) -> Figures:
+    """As the plan was simulated when it was made; workspace is what this runtime takes."""
+    kept = prepared.summary["pass"]
+    workspace = runtime.workspace_bytes * int(prepared.file.meta["threads"])
+    return Figures(
+        kept["touched_bytes"] + workspace, kept["energy_joules"], seconds=kept["seconds"]
     )

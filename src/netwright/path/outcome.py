@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-from netwright.timeline.timeline import Timeline
+    from netwright.timeline.timeline import Timeline
+
+    Look: TypeAlias = Callable[[], tuple[Timeline, Timeline]]
+
+
+REPEATING = ("decode", "forward", "step")
 
 
 @final
@@ -42,14 +48,42 @@ class Figures:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A run: what came out, what was predicted, what was measured, and the plan's promise."""
+    """A run: what came out, what was predicted, what was measured, and the plan's promise.
+
+    `look` gives both timelines, predicted and measured, and does its work when it is first asked:
+    it simulates, and traces one more call. `note` is for the user to read.
+    """
 
     network: str
     machine: str
     predicted: Figures
     measured: Figures
     plan: Mapping[str, Any]
-    predicted_timeline: Timeline
-    measured_timeline: Timeline
+    look: Look
     text: str | None = None
     outputs: Mapping[str, NDArray[Any]] | None = None
+    note: str | None = None
+
+    @property
+    def predicted_timeline(self) -> Timeline:
+        """Where the time was predicted to go."""
+        return self.look()[0]
+
+    @property
+    def measured_timeline(self) -> Timeline:
+        """Where the time of one more, traced call went."""
+        return self.look()[1]
+
+
+def promise(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Bound, gap and certificate of the step that repeats: one generated token, or the pass."""
+    for prediction in summary["predictions"]:
+        if prediction["entry"] in REPEATING:
+            return {
+                "bound_seconds": prediction["bound_seconds"],
+                "gap": prediction["gap"],
+                "certificate": prediction["certificate"],
+                "memory": summary["memory"]["certificate"],
+                "explanation": summary["explanation"],
+            }
+    return {"bound_seconds": None, "gap": None, "certificate": "no bound known"}

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import Any, final
+from typing import TYPE_CHECKING, final
 
-from netwright.errors import UnsupportedError
-from netwright.frontends.describe import locate
-from netwright.frontends.gguf_file import read_gguf
+from netwright.errors import JobError, UnsupportedError
+from netwright.frontends.locate import locate
 from netwright.job.job import Generate, Limits
-from netwright.machine.load import machine
-from netwright.path.outcome import Figures, Outcome
+from netwright.path import later
+from netwright.path.outcome import Figures, Outcome, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
-from netwright.program.file import load as load_program
-from netwright.program.footprint import touched_bytes
 from netwright.run.decoder import NativeDecoder
-from netwright.run.generate.chat import Message
 from netwright.run.generate.generate import Request as TextRequest
 from netwright.run.generate.generate import Token, generate
-from netwright.run.generate.load import gguf_chat_template, load_tokeniser
+from netwright.run.generate.load import load_tokeniser
 from netwright.run.generate.sampling import GREEDY, Sampling
 from netwright.run.generate.tokeniser import Tokeniser
 from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
 from netwright.run.native import NativeRuntime
-from netwright.simulate import simulate_generate, simulation
-from netwright.timeline.timeline import Timeline
+
+if TYPE_CHECKING:
+    from netwright.timeline.timeline import Timeline
 
 # Contexts are planned in steps of this, so that prompts of like length share one plan.
 CONTEXT_STEP = 256
@@ -68,10 +66,10 @@ def prompt_ids(path: Path, tokeniser: Tokeniser, prompt: str, chat: bool) -> lis
     """
     if not chat:
         return tokeniser.encode_prompt(prompt)
-    template = gguf_chat_template(read_gguf(path)) if path.suffix == ".gguf" else None
+    template = later.load_chat_template(path)
     if template is None:
         raise UnsupportedError(f"{path}: has no chat template; run without --chat")
-    return tokeniser.encode_prompt(template.render([Message("user", prompt)]))
+    return tokeniser.encode_prompt(template.render([later.Message("user", prompt)]))
 
 
 def job_for(prompt_tokens: int, options: TextOptions) -> Generate:
@@ -111,6 +109,8 @@ def run_text(
         NetwrightError: whatever is wrong with source, prompt or options.
     """
     options = options or TextOptions()
+    if options.tokens < 1:
+        raise JobError(f"tokens: got {options.tokens}, expected at least 1")
     path = locate(source)
     tokeniser = load_tokeniser(path)
     ids = prompt_ids(path, tokeniser, prompt, options.chat)
@@ -137,41 +137,32 @@ def _outcome(session: Session, ids: Sequence[int], tokens: Sequence[Token]) -> O
         prompt_token_seconds=prompt_seconds / len(ids),
         token_seconds=median(decodes) if decodes else None,
     )
-    program = load_program(session.prepared.file.path)
+    program = later.load_program(session.prepared.file.path)
     done = Generate(prompt=len(ids), tokens=max(1, len(tokens)))
-    on = simulation(program, machine("here"))
-    predicted_timeline = simulate_generate(on, done)
-    footprint = touched_bytes(program, [(c.entry, dict(c.symbols)) for c in calls])
+    on = later.simulation(program, later.machine("here"))
+    predicted_timeline = later.simulate_generate(on, done)
+    footprint = later.touched_bytes(program, [(c.entry, dict(c.symbols)) for c in calls])
     predicted = Figures(
         footprint + session.runtime.workspace_bytes * program.threads,
         predicted_timeline.joules,
         prompt_token_seconds=predicted_timeline.fact("prompt_token_seconds"),
         token_seconds=predicted_timeline.fact("token_seconds") if decodes else None,
     )
+
+    @cache
+    def look() -> tuple[Timeline, Timeline]:
+        return predicted_timeline, _measured_timeline(session, measured)
+
     return Outcome(
         program.name,
         "here",
         predicted,
         measured,
-        _promise(session.prepared.summary),
-        predicted_timeline,
-        _measured_timeline(session, measured),
+        promise(session.prepared.summary),
+        look,
         "".join(t.text for t in tokens),
+        note=session.prepared.note,
     )
-
-
-def _promise(summary: Any) -> dict[str, Any]:
-    """Bound, gap and certificate of the step that repeats: one generated token."""
-    for prediction in summary["predictions"]:
-        if prediction["entry"] in ("decode", "forward", "step"):
-            return {
-                "bound_seconds": prediction["bound_seconds"],
-                "gap": prediction["gap"],
-                "certificate": prediction["certificate"],
-                "memory": summary["memory"]["certificate"],
-                "explanation": summary["explanation"],
-            }
-    return {"bound_seconds": None, "gap": None, "certificate": "no bound known"}
 
 
 def _measured_timeline(session: Session, figures: Figures) -> Timeline:

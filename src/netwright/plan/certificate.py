@@ -51,13 +51,13 @@ class Certificate:
 
     @property
     def text(self) -> str:
-        """In words: "optimal", "within 3.1 %" or "no bound known"."""
+        """In words: "optimal", "within 3.1 %", "2.4 times the bound" or "no bound known"."""
         if self.proved:
             return "optimal"
         gap = self.gap
         if gap is None or math.isinf(gap):
             return "no bound known"
-        return f"within {100 * gap:.1f} %"
+        return f"within {100 * gap:.1f} %" if gap < 1 else f"{1 + gap:.3g} times the bound"
 
     def __str__(self) -> str:
         return f"{self.objective} {self.value:g}: {self.text} ({self.method})"

@@ -12,6 +12,7 @@ from netwright.machine.machine import Machine
 from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Decision
 from netwright.plan.infeasible import Infeasible
+from netwright.plan.quantity import quantity
 from netwright.program.program import Program
 
 
@@ -69,21 +70,6 @@ class Plan:
     def explain(self) -> str:
         """Every decision with its alternatives, and the proved gap to the bound."""
         return explanation(self)
-
-
-def quantity(value: float, unit: str) -> str:
-    """A value with its unit, for people: 12.3 ms, 98.4 MB."""
-    scales = {
-        "seconds": ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")),
-        "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")),
-        "joules": ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")),
-    }.get(unit)
-    if scales is None:
-        return f"{value:g} {unit}".strip()
-    for scale, label in scales:
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {label}"
-    return f"{value:g} {unit}"
 
 
 def infeasible_text(reason: Infeasible) -> str:

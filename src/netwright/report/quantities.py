@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netwright.plan.plan import quantity
+from netwright.plan.quantity import quantity
 
 UNKNOWN = "–"
 _UNITS = ("seconds", "bytes", "joules")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,12 @@ from netwright.native import core
 from netwright.program.encode import OPCODE_NAMES, Tables, encode
 from netwright.program.file import ProgramFile, file_reference, operand_from_meta
 from netwright.program.program import Arena, ArenaKind, FileReference, Operand, Program
+from netwright.run import later
 from netwright.run.memory import peak_resident_bytes
 from netwright.run.runtime import Runtime
-from netwright.timeline.timeline import Span, Timeline
+
+if TYPE_CHECKING:
+    from netwright.timeline.timeline import Timeline
 
 _TABLE_NAMES = ("words", "patches", "operands", "tasks", "waits")
 
@@ -189,7 +192,7 @@ class NativeRuntime(Runtime):
         rows = self._tables.tasks[entry.first_task : entry.first_task + entry.num_tasks]
         origin = flat[0] if flat else 0
         spans = tuple(
-            Span(
+            later.Span(
                 "cpu",
                 self._tables.sources[int(row["source"])],
                 OPCODE_NAMES[int(row["opcode"])],
@@ -199,7 +202,9 @@ class NativeRuntime(Runtime):
             for i, row in enumerate(rows)
         )
         seconds = max((s.start_seconds + s.seconds for s in spans), default=0.0)
-        return Timeline(self._name, "measured", "here", spans, (), seconds, peak_resident_bytes())
+        return later.Timeline(
+            self._name, "measured", "here", spans, (), seconds, peak_resident_bytes()
+        )
 
 
 def view(raw: NDArray[np.uint8], operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.frontends import tiny_models
 
 from netwright.errors import JobError
-from netwright.frontends import load
+from netwright.frontends.load import load
 from netwright.graph.graph import Graph
 from netwright.graph.interpret import Interpreter
 from netwright.run.generate.generate import Decoder, Request, generate

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import final
 
 from netwright.machine.build import UNMEASURED
+from netwright.machine.host import Host, host
 from netwright.machine.machine import Axis, Basis, Machine, MachineKind, Memory, Source, Unit
-from netwright.machine.probe.host import Host, host
 from netwright.machine.probe.points import KernelPoint
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
+from netwright.machine.host import Host
 from netwright.machine.machine import Management, Memory, Source
 from netwright.machine.probe.door import core
-from netwright.machine.probe.host import Host
 
 Progress: TypeAlias = Callable[[str, float], None]
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from netwright.errors import UnsupportedError
 from netwright.frontends.gguf_file import GgufFile, read_gguf
 from netwright.frontends.gguf_keys import Keys
 from netwright.frontends.gguf_values import Strings
 from netwright.frontends.hf_folder import read_json
+from netwright.run import later
 from netwright.run.generate.byte_level import read_byte_level
-from netwright.run.generate.chat import ChatTemplate
 from netwright.run.generate.huggingface import read_tokenizer_json
 from netwright.run.generate.sentencepiece import read_sentencepiece
 from netwright.run.generate.tokeniser import Tokeniser
+
+if TYPE_CHECKING:
+    from netwright.run.generate.chat import ChatTemplate
 
 READERS: Final[Mapping[str, Callable[[GgufFile], Tokeniser]]] = MappingProxyType(
     {"gpt2": read_byte_level, "llama": read_sentencepiece}
@@ -63,7 +66,7 @@ def load_chat_template(path: Path) -> ChatTemplate | None:
     text = values.get("chat_template")
     names = {name: _token_text(values.get(name)) for name in _TOKEN_KEYS}
     known = {name: token for name, token in names.items() if token is not None}
-    return ChatTemplate(text, known, str(config)) if isinstance(text, str) else None
+    return later.ChatTemplate(text, known, str(config)) if isinstance(text, str) else None
 
 
 def gguf_tokeniser(file: GgufFile) -> Tokeniser:
@@ -97,7 +100,7 @@ def gguf_chat_template(file: GgufFile) -> ChatTemplate | None:
         for name, key in _TOKEN_KEYS.items():
             if keys.has(key):
                 names[name] = tokens[keys.integer(key, 0, len(tokens) - 1)]
-    return ChatTemplate(text, names, str(file.path)) if text else None
+    return later.ChatTemplate(text, names, str(file.path)) if text else None
 
 
 def _folder(path: Path) -> Path:

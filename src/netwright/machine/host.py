@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from netwright.machine.probe.door import core
+from netwright.native import core
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 PROCESSORS = Path("/proc/cpuinfo")
