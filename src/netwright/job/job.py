@@ -39,7 +39,9 @@ class Keep:
 class Choose:
     """Precision: the best (least error) format assignment under the job's limits, from these."""
 
-    formats: tuple[str, ...] = ("q8_0", "q5_1", "q4_1", "q4_0")
+    formats: tuple[str, ...] = (
+        "q8_0", "q6_k", "q5_1", "q5_0", "q5_k", "q4_1", "q4_k", "q4_0", "q3_k", "q2_k", "tq2_0",
+    )  # fmt: skip
 
 
 Precision: TypeAlias = Keep | Choose
@@ -64,7 +66,7 @@ class Generate:
     prompt: int = 128
     tokens: int = 64
     chunk: int = 512  # the most prompt tokens in one pass
-    verify: int = 16  # the most tokens in one verification pass
+    verify: int = 16  # the most tokens in one verification pass; below 2: there is none
     precision: Precision = field(default_factory=Keep)
     goal: Goal = Goal.SECONDS
     limits: Limits = field(default_factory=Limits)
@@ -93,8 +95,12 @@ def entry_symbols(job: Job) -> Mapping[str, Mapping[str, tuple[int, int]]]:
         return {"step" if isinstance(job, Stream) else "forward": {}}
     context = job.prompt + job.tokens
     chunk = min(job.chunk, context)
+    drafted = min(job.verify, context)
+    verify = {"verify": {"n_tokens": (2, drafted), "n_past": (0, context - 1)}}
+    if drafted < 2:  # one token is what decode is for
+        verify = {}
     return {
         "prefill": {"n_tokens": (1, chunk), "n_past": (0, context - 1)},
         "decode": {"n_tokens": (1, 1), "n_past": (0, context - 1)},
-        "verify": {"n_tokens": (2, max(2, min(job.verify, context))), "n_past": (0, context - 1)},
+        **verify,
     }

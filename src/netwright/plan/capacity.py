@@ -1,86 +1,139 @@
-"""Whether a program fits a machine's memories, and what would make it fit."""
+"""What a program's memory is made of, and whether it fits a machine and a job's limits."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
 
 from netwright.job.job import Job
 from netwright.machine.machine import Machine, Unit
 from netwright.plan.infeasible import Infeasible, Lever, Term
-from netwright.program.program import ArenaKind, Program
+from netwright.program.footprint import operand_interval
+from netwright.program.program import ArenaKind, Operand, Program
 
-# Bits an element, block overhead included, of the formats that are offered as levers.
-LEVER_BITS = (("q8_0", 8.5), ("q4_0", 4.5), ("tq2_0", 2.0625))
+_READ_ONLY = (ArenaKind.FILE, ArenaKind.CONSTANT)
 
 
-def check_capacity(
-    program: Program, machine: Machine, unit: Unit, job: Job
-) -> tuple[int, Infeasible | None]:
-    """Bytes at most, and the reason when that is too much.
+@final
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes at most, by what they are for. Of a weight file only what some task reads counts."""
 
-    Weights go where the unit's weights live (flash, where there is one), everything else to the
-    memory that it can write.
-    """
-    weights = sum(
-        a.size_bytes for a in program.arenas if a.kind in (ArenaKind.FILE, ArenaKind.CONSTANT)
+    weights_bytes: int
+    state_bytes: int
+    scratch_bytes: int
+    port_bytes: int
+
+    @property
+    def written_bytes(self) -> int:
+        """Everything but the weights."""
+        return self.state_bytes + self.scratch_bytes + self.port_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything."""
+        return self.weights_bytes + self.written_bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A memory, or a job's own limit: what must fit in, and what it holds."""
+
+    name: str
+    capacity_bytes: int
+    holds_weights: bool
+    holds_written: bool
+
+
+def footprint_of(program: Program) -> Footprint:
+    """The program's memory, whatever is called."""
+    sizes = dict.fromkeys(ArenaKind, 0)
+    for arena in program.arenas:
+        sizes[arena.kind] += arena.size_bytes
+    return Footprint(
+        sum(_read_bytes(program).values()),
+        sizes[ArenaKind.STATE],
+        sizes[ArenaKind.SCRATCH],
+        sizes[ArenaKind.INPUT_OUTPUT],
     )
-    state = sum(a.size_bytes for a in program.arenas if a.kind is ArenaKind.STATE)
-    scratch = sum(a.size_bytes for a in program.arenas if a.kind is ArenaKind.SCRATCH)
-    ports = sum(a.size_bytes for a in program.arenas if a.kind is ArenaKind.INPUT_OUTPUT)
-    total = weights + state + scratch + ports
-    store, home = machine.store(unit), machine.home(unit)
-    written = (Term("state", state), Term("scratch", scratch), Term("inputs and outputs", ports))
-    weight_term = Term("weights", weights)
-    demands = (
-        ((store.name, store.capacity_bytes * store.count, (weight_term,)),
-         (home.name, home.capacity_bytes * home.count, written))
-        if store.name != home.name
-        else ((home.name, home.capacity_bytes * home.count, (weight_term, *written)),)
-    )  # fmt: skip
-    for name, capacity, terms in demands:
-        limit = capacity
-        if job.limits.memory_bytes is not None:
-            limit = min(limit, job.limits.memory_bytes)
-        demand = sum(t.value for t in terms)
-        if demand > limit:
-            levers = _levers(program, terms, demand, limit, name)
-            return total, Infeasible(
-                f"{name} of {machine.title}", demand, limit, "bytes", terms, levers
-            )
-    return total, None
 
 
-def _levers(
-    program: Program, terms: tuple[Term, ...], demand: float, limit: float, memory: str
-) -> tuple[Lever, ...]:
-    """Smaller formats that would fit, and otherwise how many devices hold it."""
-    weights = sum(t.value for t in terms if t.name == "weights")
-    elements = _weight_elements(program)
-    levers = [
-        Lever(f"weights in {name}", demand - weights + elements * bits / 8)
-        for name, bits in LEVER_BITS
-        if weights and demand - weights + elements * bits / 8 <= limit
-    ]
-    devices = -int(-demand // max(limit, 1))
-    levers.append(
-        Lever(f"{devices} such devices, weights spread over their {memory}", demand / devices)
-    )
-    return tuple(levers)
+def _read_bytes(program: Program) -> dict[int, int]:
+    """Of each read-only arena, how many bytes lie in some operand."""
+    spans: dict[int, set[tuple[int, int]]] = {}
+    for operand, highest in _weights(program):
+        spans.setdefault(operand.arena, set()).add(operand_interval(operand, highest))
+    found: dict[int, int] = {}
+    for arena, intervals in spans.items():
+        total, end = 0, -1
+        for low, high in sorted(intervals):
+            total += max(0, high - max(low, end))
+            end = max(end, high)
+        found[arena] = total
+    return found
 
 
-def _weight_elements(program: Program) -> int:
-    """Elements of all read-only operands, each place counted once."""
-    seen: dict[tuple[int, object], int] = {}
+def _weights(program: Program) -> Iterator[tuple[Operand, dict[str, int]]]:
     for entry in program.entries:
+        highest = {name: high for name, _, high in entry.bounds}
         for task in entry.tasks:
             for operand in task.operands:
-                if operand is None or program.arenas[operand.arena].kind not in (
-                    ArenaKind.FILE,
-                    ArenaKind.CONSTANT,
-                ):
-                    continue
-                size = 1
-                for extent in operand.shape:
-                    size *= extent if isinstance(extent, int) else 1
-                if operand.format == "bytes":
-                    size //= 4
-                seen[operand.arena, operand.offset_bytes] = size
-    return sum(seen.values())
+                if operand is not None and program.arenas[operand.arena].kind in _READ_ONLY:
+                    yield operand, highest
+
+
+def rooms(machine: Machine, unit: Unit, job: Job) -> tuple[Room, ...]:
+    """The memories that the program lives in, and the job's limit on all of it."""
+    store, home = machine.store(unit), machine.home(unit)
+    where = f" of {machine.title}"
+    if store.name == home.name:
+        found = [Room(home.name + where, home.capacity_bytes * home.count, True, True)]
+    else:
+        # Weights are used where they lie (flash); what is written needs the other memory.
+        found = [
+            Room(store.name + where, store.capacity_bytes * store.count, True, False),
+            Room(home.name + where, home.capacity_bytes * home.count, False, True),
+        ]
+    if job.limits.memory_bytes is not None:
+        found.append(Room("the limit asked for", job.limits.memory_bytes, True, True))
+    return tuple(found)
+
+
+def demand_bytes(footprint: Footprint, room: Room) -> int:
+    """What of a footprint must fit into a room."""
+    weights = footprint.weights_bytes if room.holds_weights else 0
+    return weights + (footprint.written_bytes if room.holds_written else 0)
+
+
+def terms_of(footprint: Footprint, room: Room) -> tuple[Term, ...]:
+    """The parts that its demand is made of."""
+    weights = (Term("weights", footprint.weights_bytes),) if room.holds_weights else ()
+    written = (
+        Term("state", footprint.state_bytes),
+        Term("scratch", footprint.scratch_bytes),
+        Term("inputs and outputs", footprint.port_bytes),
+    )
+    return (*weights, *(written if room.holds_written else ()))
+
+
+def tightest(footprint: Footprint, found: tuple[Room, ...]) -> Room | None:
+    """The room that is exceeded by the largest factor; None when all hold."""
+    excess = [(demand_bytes(footprint, r) / max(r.capacity_bytes, 1), r) for r in found]
+    worst, room = max(excess, key=lambda pair: pair[0])
+    return room if worst > 1.0 else None
+
+
+def infeasible_bytes(
+    footprint: Footprint, room: Room, levers: tuple[Lever, ...]
+) -> Infeasible:
+    """Too much memory, as a value."""
+    return Infeasible(
+        room.name,
+        demand_bytes(footprint, room),
+        room.capacity_bytes,
+        "bytes",
+        terms_of(footprint, room),
+        levers,
+    )

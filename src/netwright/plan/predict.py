@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import final
 
-from netwright.cost.cost import Setting
+from netwright.cost.cost import Cost, Setting
 from netwright.cost.estimate import best_unit, estimate, lower_bound
 from netwright.cost.formulas import work
+from netwright.cost.work import Work
 from netwright.errors import PlanError
 from netwright.job.job import Generate, Job
 from netwright.machine.machine import Machine, Unit
@@ -25,6 +26,66 @@ class Where:
     machine: Machine
     unit: Unit
     units: int
+
+
+@final
+@dataclass(slots=True)
+class Works:
+    """What tasks ask for at given symbols; alike tasks (of alike layers, say) are asked once."""
+
+    symbols: Mapping[str, int]
+    known: dict[Hashable, Work] = field(default_factory=dict[Hashable, Work])
+
+    def of(self, task: Task) -> Work:
+        """Operations and bytes of one task."""
+        key = _looks(task)
+        found = self.known.get(key)
+        if found is None:
+            found = work(task.opcode, task.operands, task.parameters, self.symbols)
+            self.known[key] = found
+        return found
+
+
+@final
+@dataclass(slots=True)
+class Pricer:
+    """Costs of an entry's tasks; between two uses of a weight lies all that the entry reads."""
+
+    where: Where
+    works: Works
+    weights_reuse_bytes: int
+    costs: dict[Hashable, tuple[Cost, float]] = field(
+        default_factory=dict[Hashable, tuple[Cost, float]]
+    )
+
+    def cost(self, task: Task) -> tuple[Cost, float]:
+        """Cost, and seconds that nothing beats. A task of p parts keeps p units busy at most."""
+        units = min(self.where.units, task.parts)
+        key = (_looks(task), units)
+        found = self.costs.get(key)
+        if found is None:
+            demand, where, reuse = self.works.of(task), self.where, self.weights_reuse_bytes
+            busy = Setting(units, weights_reuse_bytes=reuse)
+            whole = Setting(where.units, weights_reuse_bytes=reuse)
+            found = (
+                estimate(where.machine, where.unit, demand, busy),
+                lower_bound(where.machine, where.unit, demand, whole),
+            )
+            self.costs[key] = found
+        return found
+
+
+def _looks(task: Task) -> Hashable:
+    """All that a cost depends on: not addresses, not names."""
+    seen = tuple(None if o is None else (o.format, o.shape, o.stride_bytes) for o in task.operands)
+    return task.opcode, seen, task.parameters
+
+
+def pricer(entry: Entry, where: Where, symbols: Mapping[str, int]) -> Pricer:
+    """Prices for the tasks of an entry at these symbols."""
+    works = Works(symbols)
+    reuse = sum(t.read_bytes for task in entry.tasks for t in works.of(task).traffic)
+    return Pricer(where, works, reuse)
 
 
 def representative_symbols(entry: Entry, job: Job) -> dict[str, int]:
@@ -44,37 +105,27 @@ def choose_unit(machine: Machine, task: Task, symbols: Mapping[str, int]) -> Uni
     return best_unit(machine, work(task.opcode, task.operands, task.parameters, symbols))
 
 
-def predict(program: Program, entry: Entry, where: Where, symbols: Mapping[str, int]) -> Prediction:
+def predict(entry: Entry, where: Where, symbols: Mapping[str, int]) -> Prediction:
     """Sum over tasks, one after another; the bound is the total demand on the scarcest resource.
 
     The bound takes every byte once from where it lives at full bandwidth and every operation at
     peak rate: whatever order, tiling or fusion is chosen, it cannot be faster.
     """
-    setting = Setting(where.units, weights_reuse_bytes=_weights_bytes(entry, symbols))
+    prices = pricer(entry, where, symbols)
     seconds = low = high = bound = 0.0
     joules: float | None = 0.0
     for task in entry.tasks:
-        demand = work(task.opcode, task.operands, task.parameters, symbols)
-        cost = estimate(where.machine, where.unit, demand, setting)
+        cost, least = prices.cost(task)
         seconds += cost.seconds
         low += cost.interval.low
         high += cost.interval.high
-        bound += lower_bound(where.machine, where.unit, demand, setting)
+        bound += least
         joules = None if joules is None or cost.joules is None else joules + cost.joules
     certificate = Certificate(
         "seconds", seconds, min(bound, seconds), "each task's roofline at peak rates", False
     )
     return Prediction(
         entry.name, tuple(sorted(symbols.items())), seconds, low, high, joules, certificate
-    )
-
-
-def _weights_bytes(entry: Entry, symbols: Mapping[str, int]) -> int:
-    """Bytes touched between two uses of one weight: everything the entry reads."""
-    return sum(
-        t.read_bytes
-        for task in entry.tasks
-        for t in work(task.opcode, task.operands, task.parameters, symbols).traffic
     )
 
 
@@ -86,9 +137,9 @@ def largest_task(program: Program) -> Task:
     """
     best: tuple[float, Task] | None = None
     for entry in program.entries:
-        symbols = {name: high for name, _, high in entry.bounds}
+        works = Works({name: high for name, _, high in entry.bounds})
         for task in entry.tasks:
-            size = work(task.opcode, task.operands, task.parameters, symbols).num_operations
+            size = works.of(task).num_operations
             if best is None or size > best[0]:
                 best = (size, task)
     if best is None:

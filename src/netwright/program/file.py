@@ -131,6 +131,7 @@ def _entries_meta(program: Program) -> list[dict[str, Any]]:
                 "num_tasks": len(entry.tasks),
                 "bounds": entry.bounds,
                 "limit": entry.limit,
+                "threads": entry.threads,
                 "inputs": [[name, _operand_meta(o)] for name, o in entry.inputs],
                 "outputs": [[name, _operand_meta(o)] for name, o in entry.outputs],
             }
@@ -302,6 +303,7 @@ def _entry(file: ProgramFile, item: Mapping[str, Any]) -> Entry:
         int(item["limit"]),
         tuple((str(name), operand_from_meta(o)) for name, o in item["inputs"]),
         tuple((str(name), operand_from_meta(o)) for name, o in item["outputs"]),
+        int(item.get("threads", 0)),
     )
 
 

@@ -90,7 +90,10 @@ class Task:
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A way in. Its tasks share arenas (weights, state) with those of the other entries."""
+    """A way in. Its tasks share arenas (weights, state) with those of the other entries.
+
+    `threads` is how many of the program's threads it uses; 0 is all of them.
+    """
 
     name: str
     tasks: tuple[Task, ...]
@@ -98,6 +101,7 @@ class Entry:
     limit: int  # the most that the symbols may add up to
     inputs: tuple[tuple[str, Operand], ...]
     outputs: tuple[tuple[str, Operand], ...]
+    threads: int = 0
 
 
 @final
@@ -124,6 +128,10 @@ class Program:
                 return entry
         names = ", ".join(e.name for e in self.entries)
         raise ProgramError(f"{self.name}: no entry {name!r}; it has {names}")
+
+    def threads_of(self, entry: Entry) -> int:
+        """How many threads an entry uses."""
+        return max(1, min(entry.threads or self.threads, self.threads))
 
     def default_call(self) -> tuple[str, dict[str, int]]:
         """The entry that repeats (decode, step or the only one), symbols at their lowest."""

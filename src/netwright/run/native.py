@@ -52,6 +52,7 @@ class _Entry:
     limit: int
     inputs: tuple[tuple[str, Operand], ...]
     outputs: tuple[tuple[str, Operand], ...]
+    threads: int  # 0: all that the program was loaded with
 
     def core_form(self) -> tuple[int, int, list[int], list[int], int]:
         low = [b[1] for b in self.all_bounds]
@@ -73,6 +74,9 @@ class _Frame:
 class NativeRuntime(Runtime):
     """Loads (verifies, maps weights, allocates arenas) once; `call` allocates nothing but outputs.
 
+    Each entry uses the number of threads that it was planned for; a number given here or to
+    `set_threads` goes for all.
+
     Raises:
         ProgramError: the program breaks a rule; the message names entry, task and opcode.
         RunError: a weight file is missing or has changed.
@@ -86,7 +90,9 @@ class NativeRuntime(Runtime):
         self._arenas = frame.arenas
         self._trace = False
         self._last: tuple[_Entry, list[int]] | None = None
-        wanted = threads or frame.threads
+        wanted = max(1, threads or frame.threads)
+        self._loaded_threads = wanted
+        self._threads = threads or 0
         raws = [_raw(arena) for arena in frame.arenas]
         try:
             self._core = core.Executable(
@@ -113,7 +119,7 @@ class NativeRuntime(Runtime):
 
     def set_threads(self, threads: int) -> None:
         """Uses this many threads from the next call on, at most what it was loaded with."""
-        self._core.set_threads(threads)
+        self._threads = threads
 
     def call(
         self, entry: str, inputs: Mapping[str, NDArray[Any]], symbols: Mapping[str, int]
@@ -142,6 +148,7 @@ class NativeRuntime(Runtime):
         found = self._entry(entry)
         try:
             values = [int(symbols.get(name, low)) for name, low, _ in found.all_bounds]
+            self._core.set_threads(self._threads or found.threads or self._loaded_threads)
             self._core.run(found.index, values, self._trace)
         except (IndexError, ValueError) as error:
             raise RunError(f"{self._name}.{entry}: {error}") from error
@@ -237,6 +244,7 @@ def _frame(program: Program | ProgramFile) -> _Frame:
                     entry.limit,
                     entry.inputs,
                     entry.outputs,
+                    entry.threads,
                 )
             )
             first += len(entry.tasks)
@@ -257,6 +265,7 @@ def _frame(program: Program | ProgramFile) -> _Frame:
                     int(item["limit"]),
                     tuple((str(n), operand_from_meta(o)) for n, o in item["inputs"]),
                     tuple((str(n), operand_from_meta(o)) for n, o in item["outputs"]),
+                    int(item.get("threads", 0)),
                 )
             )
         return _Frame(

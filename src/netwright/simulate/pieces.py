@@ -50,7 +50,7 @@ class Pieces:
         self._kind_of = [keys.setdefault(_key(t, kinds), len(keys)) for t in entry.tasks]
         self._example = {kind: task for task, kind in reversed(list(enumerate(self._kind_of)))}
         self._symbols = {k: _symbols_of(entry.tasks[t]) for k, t in self._example.items()}
-        threads = max(program.threads, 1)
+        threads = program.threads_of(entry)
         for index, task in enumerate(entry.tasks):
             _check(program, entry, index, task)
         parts = np.array([task.parts for task in entry.tasks], np.int64)

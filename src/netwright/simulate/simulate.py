@@ -48,9 +48,9 @@ def simulation(program: Program, machine: Machine, unit: str | None = None) -> S
         UnsupportedError: no unit can do the program's largest task.
     """
     chosen = _choose(program, machine) if unit is None else _named(machine, unit)
-    threads = max(program.threads, 1)
     prices = tuple(
-        (entry.name, machine_price(machine, chosen, entry, threads)) for entry in program.entries
+        (entry.name, machine_price(machine, chosen, entry, program.threads_of(entry)))
+        for entry in program.entries
     )
     return Simulation(program, machine.name, prices)
 

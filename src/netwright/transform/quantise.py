@@ -16,6 +16,8 @@ from netwright.graph.tensor import ArrayData, Data, FileData, Role, Tensor, Tens
 
 # Elements held as float64 at once, whatever the size of the tensor (32 MB).
 _CHUNK_ELEMENTS = 1 << 22
+# Elements of a weight by which a format is judged before it is chosen.
+SAMPLE_ELEMENTS = 1 << 15
 
 
 @final
@@ -215,3 +217,25 @@ def _mapped(tensor: Tensor, data: FileData, size_bytes: int) -> NDArray[np.uint8
         raise FormatError(
             f"{data.path}: weight {tensor.name!r} cannot be read: {error.strerror}"
         ) from error
+
+
+def sampled_error(tensor: Tensor, form: Format, most_elements: int = SAMPLE_ELEMENTS) -> float:
+    """`sum (after - before)^2 / sum before^2` over rows spread evenly, as `quantise` would find.
+
+    All rows of all repetitions when they hold no more than `most_elements`.
+
+    Raises:
+        FormatError: as `quantise`.
+    """
+    rows, row_elements = _rows(tensor)
+    row_bytes = tensor.format.row_bytes(row_elements)
+    each = max(1, most_elements // max(1, row_elements * len(tensor.data)))
+    picked = np.unique(np.linspace(0, rows - 1, min(rows, each)).astype(np.int64))
+    square, square_error = 0.0, 0.0
+    for entry in tensor.data:
+        stored = _stored(tensor, entry, rows * row_bytes).reshape(rows, row_bytes)
+        values = tensor.format.decode(stored[picked])
+        _, error = _encoded(tensor, form, values)
+        square += float(np.vdot(values, values))
+        square_error += float(np.vdot(error, error))
+    return square_error / square if square > 0 else float(square_error > 0)

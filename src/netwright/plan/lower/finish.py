@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,9 @@ def program_of(
     entries: Sequence[Lowered],
     offsets: Mapping[BufferId, int],
     scratch_bytes: int,
-    on: tuple[str, int],
+    on: tuple[str, Mapping[str, int]],
 ) -> Program:
-    """The flat program, on a machine with a number of threads.
+    """The flat program, on a machine with a number of threads for each entry.
 
     `offsets` gives each scratch buffer its address in the scratch arena.
     """
@@ -38,9 +38,12 @@ def program_of(
     return Program(
         name,
         tuple(arenas),
-        tuple(_entry(lowered, store, place) for lowered in entries),
+        tuple(
+            replace(_entry(lowered, store, place), threads=on[1][lowered.name])
+            for lowered in entries
+        ),
         machine=on[0],
-        threads=on[1],
+        threads=max(on[1].values()),
     )
 
 

@@ -127,7 +127,7 @@ def _output(emitter: Emitter, tensor: TensorId) -> View:
         )
         emitter.store.ports[key] = view
         return view
-    if port is not None and whole and _shrunk(port, view):
+    if port is not None and whole and _holds(emitter, port, view):
         target = View(port.buffer, 0, view.format, view.shape, view.stride_bytes)
         emitter.steps = [_redirected(step, view, target) for step in emitter.steps]
         return target
@@ -140,8 +140,10 @@ def _output(emitter: Emitter, tensor: TensorId) -> View:
     return target
 
 
-def _shrunk(port: View, view: View) -> bool:
-    return port.format == view.format and port.shape == view.shape
+def _holds(emitter: Emitter, port: View, view: View) -> bool:
+    """Whether another entry's buffer is large enough for this one's output."""
+    size = emitter.size_of(view.shape, view.item_bytes)
+    return port.format == view.format and size <= emitter.store.buffers[port.buffer].size_bytes
 
 
 def _redirected(step: Step, old: View, new: View) -> Step:

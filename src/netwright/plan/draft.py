@@ -1,0 +1,97 @@
+"""Draft: a flat graph planned in the formats that its weights have, before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from netwright.graph.graph import Graph
+from netwright.job.job import Job, entry_symbols
+from netwright.machine.machine import Machine, Unit
+from netwright.plan.all_rows import with_all_rows
+from netwright.plan.capacity import Footprint, footprint_of
+from netwright.plan.certificate import Certificate
+from netwright.plan.decision import Decision
+from netwright.plan.lower.emitter import Store
+from netwright.plan.lower.finish import program_of
+from netwright.plan.lower.lower import Lowered, lower_entry, total_limit
+from netwright.plan.plan import Prediction
+from netwright.plan.predict import (
+    Where,
+    choose_unit,
+    largest_task,
+    predict,
+    representative_symbols,
+)
+from netwright.plan.scratch import plan_scratch
+from netwright.plan.threads import choose_threads, split, thread_counts
+from netwright.program.program import Program
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A program with what it takes and why it is so."""
+
+    graph: Graph
+    machine: Machine
+    unit: Unit
+    job: Job
+    program: Program
+    memory: Certificate
+    predictions: tuple[Prediction, ...]
+    decisions: tuple[Decision, ...]
+    footprint: Footprint
+
+    @property
+    def repeated(self) -> Prediction:
+        """The call that a limit on time is about: one token, one step, one pass."""
+        name, _ = self.program.default_call()
+        return next(p for p in self.predictions if p.entry == name)
+
+
+def draft(graph: Graph, machine: Machine, job: Job) -> Draft:
+    """Lowers, orders and prices every entry of a flat graph.
+
+    Raises:
+        UnsupportedError: an operator or format has no kernel, or the machine lacks its arithmetic.
+    """
+    bounds = entry_symbols(job)
+    most = max(max(thread_counts(unit, job)) for unit in machine.units)
+    program, memory = _program(graph, machine.name, bounds, dict.fromkeys(bounds, most))
+    highest = {s: b[1] for s, b in next(iter(bounds.values())).items()}
+    unit = choose_unit(machine, largest_task(program), highest)
+    threads, decisions = choose_threads(program, machine, unit, job)
+    if any(count != most for count in threads.values()):
+        program, memory = _program(graph, machine.name, bounds, threads)
+    predictions = tuple(
+        predict(e, Where(machine, unit, threads[e.name]), representative_symbols(e, job))
+        for e in program.entries
+    )
+    splits = tuple(split(e, threads[e.name]) for e in program.entries)
+    decided = (*decisions, *splits)
+    return Draft(
+        graph, machine, unit, job, program, memory, predictions, decided, footprint_of(program)
+    )
+
+
+def _program(
+    graph: Graph,
+    machine: str,
+    bounds: Mapping[str, Mapping[str, tuple[int, int]]],
+    threads: Mapping[str, int],
+) -> tuple[Program, Certificate]:
+    """Every entry lowered for its number of threads, with orders and addresses."""
+    store = Store()
+    # Verification gives the most rows of output: the others then write into its buffer.
+    first = sorted(bounds, key=lambda name: name != "verify")
+    lowered: dict[str, Lowered] = {}
+    for name in first:
+        box = bounds[name]
+        seen = with_all_rows(graph) if name == "verify" else graph
+        limit = total_limit(graph, box)
+        lowered[name] = lower_entry(seen, store, name, box, limit, threads[name])
+    entries, offsets, memory = plan_scratch([lowered[name] for name in bounds], store)
+    program = program_of(graph.name, store, entries, offsets, int(memory.value), (machine, threads))
+    return program, memory
