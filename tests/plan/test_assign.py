@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -11,17 +11,14 @@ from hypothesis import strategies as st
 
 from netwright.errors import PlanError
 from netwright.plan.assign import Option, assign, least_demand
+from netwright.plan.certificate import Certificate
 
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[list[list[Option]], list[float]]:
     resources = draw(st.integers(0, 2))
-    whole = st.integers(0, 12)
-    option = st.builds(
-        lambda loss, *demands: Option(loss / 4, tuple(map(float, demands))),
-        st.integers(0, 20),
-        *[whole] * resources,
-    )
+    demands = st.tuples(*[st.integers(0, 12).map(float)] * resources)
+    option = st.builds(Option, st.integers(0, 20).map(lambda n: n / 4), demands)
     items = draw(st.lists(st.lists(option, min_size=1, max_size=4), min_size=1, max_size=6))
     return items, [float(draw(st.integers(0, 40))) for _ in range(resources)]
 
@@ -61,7 +58,9 @@ def many(seed: int, resources: int) -> tuple[list[list[Option]], list[float]]:
         losses = 4.0**-bits * rng.uniform(0.5, 4.0)
         items.append(
             [
-                Option(float(e), (float(size * b), float(size * b * rng.uniform(0.8, 1.2)))[:resources])
+                Option(
+                    float(e), (float(size * b), float(size * b * rng.uniform(0.8, 1.2)))[:resources]
+                )
                 for e, b in zip(losses, bits, strict=True)
             ]
         )
@@ -81,14 +80,15 @@ def test_large_problems_have_small_gaps(resources: int, gap: float) -> None:
 
 def test_a_larger_limit_is_never_worse() -> None:
     items, limits = many(2, 1)
-    losses = []
+    losses: list[Certificate] = []
     for factor in (0.8, 0.9, 1.0, 1.2):
         found = assign(items, [limits[0] * factor])
         assert found is not None
         losses.append(found.certificate)
-    for tight, loose in zip(losses, losses[1:], strict=False):
+    for tight, loose in pairwise(losses):
         assert loose.value <= tight.value
-        assert loose.bound is not None and loose.bound <= tight.value
+        assert loose.bound is not None
+        assert loose.bound <= tight.value
 
 
 def test_malformed_problems_are_refused() -> None:

@@ -81,7 +81,9 @@ def losses(graph: Graph, item: Item) -> tuple[float, ...]:
     return (0.0, *(sampled_error(tensor, form) for form in item.formats[1:]))
 
 
-def seconds_of(draft: Draft, items: Sequence[Item]) -> Iterator[Mapping[tuple[TensorId, str], float]]:
+def seconds_of(
+    draft: Draft, items: Sequence[Item]
+) -> Iterator[Mapping[tuple[TensorId, str], float]]:
     """For one format after another: (weight, format) to seconds of its tasks in the call that
     repeats, lowered and priced as they would run."""
     yield _priced(draft, draft.program.entry(draft.repeated.entry), items, None)
@@ -101,7 +103,9 @@ def _priced(
     for task in entry.tasks:
         by_source[task.source] = by_source.get(task.source, 0.0) + prices.cost(task)[0].seconds
     return {
-        (item.tensor, (form or item.formats[0]).name): sum(by_source.get(r, 0.0) for r in item.readers)
+        (item.tensor, (form or item.formats[0]).name): sum(
+            by_source.get(r, 0.0) for r in item.readers
+        )
         for item in items
         if form is None or form in item.formats
     }

@@ -125,9 +125,7 @@ def tightest(footprint: Footprint, found: tuple[Room, ...]) -> Room | None:
     return room if worst > 1.0 else None
 
 
-def infeasible_bytes(
-    footprint: Footprint, room: Room, levers: tuple[Lever, ...]
-) -> Infeasible:
+def infeasible_bytes(footprint: Footprint, room: Room, levers: tuple[Lever, ...]) -> Infeasible:
     """Too much memory, as a value."""
     return Infeasible(
         room.name,

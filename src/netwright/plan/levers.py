@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from netwright.errors import MachineError, UnsupportedError
+from netwright.errors import UnsupportedError
 from netwright.graph.format import format_of
-from netwright.graph.tensor import Role
-from netwright.job.job import Generate
+from netwright.graph.tensor import Role, TensorId
+from netwright.job.job import Generate, Limits
 from netwright.machine.load import library_machine, machine_names
+from netwright.machine.machine import Machine, Unit
 from netwright.plan.candidates import bytes_of, items_of, seconds_of
-from netwright.plan.capacity import Footprint, Room, demand_bytes, rooms
+from netwright.plan.capacity import Room, demand_bytes, rooms
 from netwright.plan.draft import Draft
 from netwright.plan.infeasible import Infeasible, Lever, Term
-from netwright.plan.predict import choose_unit, largest_task
+from netwright.plan.predict import Where, predict, representative_symbols
+from netwright.plan.slim import label, slimmer
 
 LEVER_FORMATS = ("q8_0", "q6_k", "q5_0", "q4_0", "q3_k", "q2_k", "tq2_0")
 MOST_MACHINES = 3
 
 
 def memory_levers(kept: Draft, room: Room) -> tuple[Lever, ...]:
-    """Formats, a shorter context, both, other machines, and several such devices."""
+    """What would make a draft in the formats of its file fit."""
+    formats = _formats(kept, room) if room.holds_weights else ()
+    return (*formats, *scratch_levers(kept, room))
+
+
+def scratch_levers(kept: Draft, room: Room) -> tuple[Lever, ...]:
+    """The same but for the formats: smaller chunks, less context, other machines or limits."""
     demand = demand_bytes(kept.footprint, room)
     found: list[Lever] = []
-    if room.holds_weights:
-        found += _formats(kept, room)
     if room.holds_written and isinstance(kept.job, Generate):
-        found += _context(kept, room)
-    if room.name != "the limit asked for":
+        found += [*_chunks(kept, room), *_context(kept, room)]
+    if room.capacity_bytes == kept.job.limits.memory_bytes:
+        found.append(Lever("a limit of as much", demand))
+    else:
         found += _machines(kept)
         devices = -(-demand // max(room.capacity_bytes, 1))
         found.append(Lever(f"{devices} such devices, spread over their memories", demand / devices))
-    else:
-        found.append(Lever("a limit of as much", demand))
     return tuple(found)
+
+
+def _chunks(kept: Draft, room: Room) -> Iterator[Lever]:
+    """Less scratch, where that is enough."""
+    for slim in slimmer(kept):
+        saved = kept.footprint.written_bytes - slim.footprint.written_bytes
+        now = demand_bytes(kept.footprint, room) - saved
+        if now <= room.capacity_bytes:
+            yield Lever(f"a prompt in chunks of {label(slim)}", now)
+            return
 
 
 def _formats(kept: Draft, room: Room) -> Iterator[Lever]:
@@ -54,9 +71,7 @@ def _formats(kept: Draft, room: Room) -> Iterator[Lever]:
 
 def _context(kept: Draft, room: Room) -> Iterator[Lever]:
     """The longest context whose caches still fit."""
-    rows = next(
-        (t.dims[0].size for t in kept.graph.tensors if t.role is Role.CACHE), 0
-    )
+    rows = next((t.dims[0].size for t in kept.graph.tensors if t.role is Role.CACHE), 0)
     if not isinstance(rows, int) or rows < 1:
         return
     each = kept.footprint.state_bytes / rows
@@ -68,20 +83,28 @@ def _context(kept: Draft, room: Room) -> Iterator[Lever]:
 
 def _machines(kept: Draft) -> Iterator[Lever]:
     """The smallest devices of the library that hold it as it is and have its arithmetic."""
-    found: list[tuple[int, str]] = []
-    task = largest_task(kept.program)
-    highest = {n: h for e in kept.program.entries for n, _, h in e.bounds}
+    found: list[tuple[int, Machine, Unit]] = []
     for name in machine_names():
-        try:
-            machine = library_machine(name)
-            unit = choose_unit(machine, task, highest)
-        except (MachineError, UnsupportedError):
-            continue
-        there = [r for r in rooms(machine, unit, kept.job) if r.name != "the limit asked for"]
-        if all(demand_bytes(kept.footprint, r) <= r.capacity_bytes for r in there):
-            found.append((sum(r.capacity_bytes for r in there), machine.name))
-    for _, name in sorted(found)[:MOST_MACHINES]:
-        yield Lever(f"{name} as the machine", kept.footprint.total_bytes)
+        machine = library_machine(name)
+        for unit in machine.units:
+            there = rooms(machine, unit, replace(kept.job, limits=Limits()))
+            if all(demand_bytes(kept.footprint, r) <= r.capacity_bytes for r in there):
+                found.append((sum(r.capacity_bytes for r in there), machine, unit))
+    shown: set[str] = set()
+    for _, machine, unit in sorted(found, key=lambda f: (f[0], f[1].name)):
+        if len(shown) < MOST_MACHINES and machine.name not in shown and _able(kept, machine, unit):
+            shown.add(machine.name)
+            yield Lever(f"{machine.name} as the machine", kept.footprint.total_bytes)
+
+
+def _able(kept: Draft, machine: Machine, unit: Unit) -> bool:
+    """Whether a unit has the arithmetic of every task."""
+    entry = kept.program.entry(kept.repeated.entry)
+    try:
+        predict(entry, Where(machine, unit, 1), representative_symbols(entry, kept.job))
+    except UnsupportedError:
+        return False
+    return True
 
 
 def time_limit(kept: Draft) -> Infeasible | None:
@@ -98,23 +121,22 @@ def time_limit(kept: Draft) -> Infeasible | None:
         saved = sum(before[t, _own(kept, t)] - s for (t, _), s in table.items())
         if saved > 0 and now - saved <= limit:
             levers.append(Lever(f"weights in {name}", now - saved))
+    return time_infeasible(kept, now, tuple(levers))
+
+
+def time_infeasible(kept: Draft, seconds: float, levers: tuple[Lever, ...]) -> Infeasible:
+    """Too much time for the call that repeats, as a value."""
+    limit = kept.job.limits.seconds or 0.0
     bound = kept.repeated.certificate.bound or 0.0
+    more: list[Lever] = []
     if bound > limit:
-        levers.append(Lever("another machine: no program in these formats is faster here", bound))
-    levers.append(Lever("a limit of as much", now))
-    terms = (Term("predicted", now),)
+        more.append(Lever("another machine: in these formats nothing is faster here", bound))
     resource = f"time of {kept.repeated.entry} on {kept.machine.title}"
-    return Infeasible(resource, now, limit, "seconds", terms, tuple(levers))
+    return Infeasible(
+        resource, seconds, limit, "seconds", (Term("predicted", seconds),),
+        (*levers, *more, Lever("a limit of as much", seconds)),
+    )  # fmt: skip
 
 
-def _own(kept: Draft, tensor: int) -> str:
-    return kept.graph.tensors[tensor].format.name
-
-
-def least_footprint(kept: Draft, room: Room, weights_bytes: float) -> tuple[Footprint, Room]:
-    """The footprint with the smallest weights that there are."""
-    now = kept.footprint
-    return (
-        Footprint(int(weights_bytes), now.state_bytes, now.scratch_bytes, now.port_bytes),
-        room,
-    )
+def _own(kept: Draft, tensor: TensorId) -> str:
+    return kept.graph[tensor].format.name

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from netwright.graph.graph import Graph
 from netwright.graph.unroll import unrolled
 from netwright.job.job import Choose, Job
 from netwright.machine.machine import Machine
+from netwright.plan.assign import least_demand
 from netwright.plan.capacity import demand_bytes, infeasible_bytes, rooms, tightest
 from netwright.plan.context import for_job
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.draft import Draft, draft
 from netwright.plan.infeasible import Infeasible
-from netwright.plan.levers import memory_levers, time_limit
+from netwright.plan.levers import memory_levers, scratch_levers, time_infeasible, time_limit
 from netwright.plan.plan import Plan
 from netwright.plan.precision import (
     Choices,
@@ -23,7 +25,9 @@ from netwright.plan.precision import (
     choose_precision,
     kept_precision,
     tightened,
+    with_losses,
 )
+from netwright.plan.slim import chunk_decision, slimmed, widest
 from netwright.program.program import Program
 from netwright.transform.standard import standard
 
@@ -54,7 +58,7 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
             reason = "the limits allow it, and no other format loses less"
             precision = (kept_precision(found.graph, reason),)
         else:
-            found, precision, why_not = _chosen(found, why_not, progress)
+            found, precision, why_not = _within_limits(found, progress)
     fusion = tuple(
         Decision("fusion", f"{r.transform}, {r.rule}: {r.count}", "rewriting to a fixed point")
         for r in rewrites
@@ -81,32 +85,63 @@ def _excess(found: Draft) -> Infeasible | None:
     return time_limit(found)
 
 
-def _chosen(
-    kept: Draft, why_not: Infeasible, progress: Progress
+def _within_limits(
+    kept: Draft, progress: Progress
 ) -> tuple[Draft, tuple[Decision, ...], Infeasible | None]:
-    """The draft in the best formats within the limits, or the kept one and why there is none."""
-    choices = choices_of(kept, progress)
+    """What loses nothing first (smaller chunks), then the formats of least loss."""
+    tight = tightest(kept.footprint, rooms(kept.machine, kept.unit, kept.job)) is not None
+    seen = slimmed(kept) if tight else (kept,)
+    slim = seen[-1]
+    if _excess_bytes(slim) <= 0 and _excess_seconds(slim) <= 0:
+        kept_all = kept_precision(slim.graph, "it fits with less scratch")
+        return slim, (kept_all, *chunk_decision(slim, seen)), None
+    choices = choices_of(slim)
+    why_not = _least(slim, choices)
+    if why_not is not None:
+        return slim, (kept_precision(slim.graph), *chunk_decision(slim, seen)), why_not
+    choices = with_losses(slim.graph, choices, progress)
     for _ in range(ROUNDS):
-        chosen = choose_precision(kept, choices, progress)
+        chosen = choose_precision(slim.graph, choices, progress)
         if chosen is None:
             break
-        found = draft(chosen.graph, kept.machine, kept.job)
-        missing = _missing(found, choices)
-        if not any(missing):
-            return found, chosen.decisions, None
-        choices = tightened(choices, missing)
-    return kept, (kept_precision(kept.graph, "no choice of formats keeps the limits"),), why_not
+        found = draft(chosen.graph, slim.machine, slim.job)
+        missing = (_excess_bytes(found), _excess_seconds(found))[: len(choices.limits)]
+        if max(missing) <= 0:
+            found = widest(found, kept.job) if tight else found
+            return found, (*chosen.decisions, *chunk_decision(found, seen)), None
+        choices = tightened(choices, tuple(max(0.0, m) for m in missing))
+    return slim, (kept_precision(slim.graph), *chunk_decision(slim, seen)), _excess(slim)
 
 
-def _missing(found: Draft, choices: Choices) -> tuple[float, ...]:
-    """Bytes and seconds by which a draft exceeds its limits."""
-    over = max(
+def _least(slim: Draft, choices: Choices) -> Infeasible | None:
+    """Why not even the smallest, or the fastest, formats would do; None when they may."""
+    saved = sum(row[0].demands[0] for row in choices.options) - least_demand(choices.options, 0)
+    footprint = replace(slim.footprint, weights_bytes=slim.footprint.weights_bytes - int(saved))
+    room = tightest(footprint, rooms(slim.machine, slim.unit, slim.job))
+    if room is not None:
+        least = replace(room, name=f"{room.name}, every weight in its smallest format,")
+        smallest = replace(slim, footprint=footprint)
+        return infeasible_bytes(footprint, least, scratch_levers(smallest, room))
+    limit = slim.job.limits.seconds
+    if limit is None:
+        return None
+    gained = sum(row[0].demands[1] for row in choices.options) - least_demand(choices.options, 1)
+    fastest = slim.repeated.seconds - gained
+    return time_infeasible(slim, fastest, ()) if fastest > limit else None
+
+
+def _excess_bytes(found: Draft) -> float:
+    """Bytes over the tightest limit; negative where there is room."""
+    return max(
         demand_bytes(found.footprint, room) - room.capacity_bytes
         for room in rooms(found.machine, found.unit, found.job)
     )
+
+
+def _excess_seconds(found: Draft) -> float:
+    """Seconds over the limit of the call that repeats."""
     limit = found.job.limits.seconds
-    late = 0.0 if limit is None else found.repeated.seconds - limit
-    return (max(0.0, over), max(0.0, late))[: len(choices.limits)]
+    return 0.0 if limit is None else found.repeated.seconds - limit
 
 
 def _kernels(program: Program) -> Decision:

@@ -11,24 +11,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 from netwright.graph.format import Format
 from netwright.graph.graph import Graph
 from netwright.graph.tensor import TensorId
 from netwright.job.job import Choose
-from netwright.plan.assign import Assignment, Option, assign, least_demand
+from netwright.plan.assign import Assignment, Option, assign
 from netwright.plan.candidates import Item, bytes_of, items_of, losses, seconds_of
 from netwright.plan.capacity import rooms
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.draft import Draft
-from netwright.transform.quantise import Quantised, quantise
+from netwright.transform.quantise import Requantised, quantise
 
 Progress: TypeAlias = Callable[[str, float], None]
 METHOD = (
     "least sum of relative squared errors of the weights, a proxy (Lin et al., arXiv 1511.06393)"
 )
+
+
+LOSSES_SHARE = 0.2  # of the time that choosing takes: the rest is writing weights
 
 
 @final
@@ -66,15 +69,11 @@ def kept_precision(graph: Graph, why: str = "") -> Decision:
     return Decision("precision", chosen or "no weights", "kept as the file has it", why=why)
 
 
-def choices_of(kept: Draft, progress: Progress) -> Choices:
-    """What there is to choose from for a program that does not fit as its file has it."""
+def choices_of(kept: Draft) -> Choices:
+    """What there is to choose from, and what it takes; losses are still unknown (0)."""
     precision = kept.job.precision
     assert isinstance(precision, Choose)
     items = items_of(kept.graph, precision.formats)
-    lost: list[tuple[float, ...]] = []
-    for index, item in enumerate(items):
-        progress(f"errors of {item.name}", 0.2 * index / len(items))
-        lost.append(losses(kept.graph, item))
     seconds: dict[tuple[TensorId, str], float] = {}
     if kept.job.limits.seconds is not None:
         for found in seconds_of(kept, items):
@@ -84,11 +83,18 @@ def choices_of(kept: Draft, progress: Progress) -> Choices:
         size = float(bytes_of(item, form))
         return (size, seconds[item.tensor, form.name]) if seconds else (size,)
 
-    options = tuple(
-        tuple(Option(lo, demands(i, f)) for f, lo in zip(i.formats, those, strict=True))
-        for i, those in zip(items, lost, strict=True)
-    )
+    options = tuple(tuple(Option(0.0, demands(i, f)) for f in i.formats) for i in items)
     return Choices(items, options, _limits(kept, options))
+
+
+def with_losses(graph: Graph, choices: Choices, progress: Progress) -> Choices:
+    """The same with what each format loses, by a sample of each weight."""
+    options: list[tuple[Option, ...]] = []
+    for index, (item, row) in enumerate(zip(choices.items, choices.options, strict=True)):
+        progress(f"errors of {item.name}", LOSSES_SHARE * index / len(choices.items))
+        lost = losses(graph, item)
+        options.append(tuple(replace(o, loss=lo) for o, lo in zip(row, lost, strict=True)))
+    return replace(choices, options=tuple(options))
 
 
 def _limits(kept: Draft, options: Sequence[Sequence[Option]]) -> tuple[float, ...]:
@@ -109,13 +115,11 @@ def _limits(kept: Draft, options: Sequence[Sequence[Option]]) -> tuple[float, ..
 
 def tightened(choices: Choices, excess: tuple[float, ...]) -> Choices:
     """The same with less room, after a plan showed that so much was missing."""
-    limits = tuple(
-        limit - more for limit, more in zip(choices.limits, excess, strict=False)
-    )
-    return Choices(choices.items, choices.options, limits)
+    limits = tuple(limit - more for limit, more in zip(choices.limits, excess, strict=True))
+    return replace(choices, limits=limits)
 
 
-def choose_precision(kept: Draft, choices: Choices, progress: Progress) -> Chosen | None:
+def choose_precision(graph: Graph, choices: Choices, progress: Progress) -> Chosen | None:
     """The graph with the least loss within the limits; None when there is none.
 
     Raises:
@@ -129,10 +133,13 @@ def choose_precision(kept: Draft, choices: Choices, progress: Progress) -> Chose
         for item, option in zip(choices.items, found.chosen, strict=True)
         if option
     }
-    graph, changes = kept.graph, []
+    changes: list[Requantised] = []
     for index, (tensor, form) in enumerate(wanted.items()):
-        progress(f"{graph[tensor].name} as {form.name}", 0.2 + 0.8 * index / len(wanted))
-        step: Quantised = quantise(graph, {tensor: form})
+        progress(
+            f"{graph[tensor].name} as {form.name}",
+            LOSSES_SHARE + (1 - LOSSES_SHARE) * index / len(wanted),
+        )
+        step = quantise(graph, {tensor: form})
         graph = step.graph
         changes += step.changes
     error = sum(change.relative_rms**2 for change in changes)
@@ -160,8 +167,7 @@ def _uniform(choices: Choices) -> tuple[Alternative, ...]:
             picked = [row[p or 0] for row, p in zip(choices.options, places, strict=True)]
             size = sum(o.demands[0] for o in picked)
             fits = all(
-                sum(o.demands[r] for o in picked) <= limit
-                for r, limit in enumerate(choices.limits)
+                sum(o.demands[r] for o in picked) <= limit for r, limit in enumerate(choices.limits)
             )
             label = f"all in {name} ({size / 1e6:.1f} MB, {'fits' if fits else 'does not fit'})"
             found.append(Alternative(label, sum(o.loss for o in picked)))
@@ -186,7 +192,9 @@ def _group(name: str, members: list[int], choices: Choices, found: Assignment) -
     forms: tuple[Format, ...] = choices.items[members[0]].formats
     got: dict[str, list[int]] = {}
     for repetition, index in enumerate(members):
-        got.setdefault(choices.items[index].formats[found.chosen[index]].name, []).append(repetition)
+        got.setdefault(choices.items[index].formats[found.chosen[index]].name, []).append(
+            repetition
+        )
     chosen = ", ".join(
         form if len(members) == 1 else f"{form} in {len(places)} ({ranges(places)})"
         for form, places in got.items()
@@ -199,7 +207,9 @@ def _group(name: str, members: list[int], choices: Choices, found: Assignment) -
         )
         for j, form in enumerate(forms)
     )
-    return Decision(f"precision of {name}", chosen, "see precision", alternatives, loss, None, "loss")
+    return Decision(
+        f"precision of {name}", chosen, "see precision", alternatives, loss, None, "loss"
+    )
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -211,8 +221,3 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             parts.append([n])
     return ", ".join("-".join(map(str, p)) for p in parts)
-
-
-def least_bytes(choices: Choices) -> float:
-    """What the weights that may change take at least."""
-    return least_demand(choices.options, 0)

@@ -10,7 +10,9 @@ from netwright.plan.decision import Alternative, Decision
 from netwright.plan.predict import Where, predict, representative_symbols
 from netwright.program.program import Entry, Program
 
-SPLIT = "parts claimed by whichever unit is free (list scheduling: Graham, SIAM J. Appl. Math. 1969)"
+SPLIT = (
+    "parts claimed by whichever unit is free (list scheduling: Graham, SIAM J. Appl. Math. 1969)"
+)
 
 
 def thread_counts(unit: Unit, job: Job) -> tuple[int, ...]:
@@ -70,5 +72,7 @@ def split(entry: Entry, threads: int) -> Decision:
         f"{len(cut)} of {len(entry.tasks)} tasks in {least} to {most} parts",
         SPLIT,
         why=f"a task ends at most {1 / least:.0%} of one unit's time for it after a split in "
-        "proportion to the units' speeds" if cut else "no task is large enough to be cut",
+        "proportion to the units' speeds"
+        if cut
+        else "no task is large enough to be cut",
     )

@@ -17,7 +17,7 @@ from netwright.graph.tensor import ArrayData, Data, FileData, Role, Tensor, Tens
 # Elements held as float64 at once, whatever the size of the tensor (32 MB).
 _CHUNK_ELEMENTS = 1 << 22
 # Elements of a weight by which a format is judged before it is chosen.
-SAMPLE_ELEMENTS = 1 << 15
+SAMPLE_ELEMENTS = 1 << 14
 
 
 @final
@@ -146,8 +146,8 @@ def _rewrite(identity: TensorId, tensor: Tensor, form: Format) -> tuple[Tensor, 
         for start in range(0, rows, step):
             values = tensor.format.decode(old[start : start + step])
             new[start : start + step], error = _encoded(tensor, form, values)
-            square += float(np.vdot(values, values))
-            square_error += float(np.vdot(error, error))
+            square += _square(values)
+            square_error += _square(error)
             largest = max(largest, float(np.abs(error).max(initial=0.0)))
         written.append(ArrayData(new.reshape(-1)))
     count = len(tensor.data)
@@ -164,6 +164,11 @@ def _rewrite(identity: TensorId, tensor: Tensor, form: Format) -> tuple[Tensor, 
         largest_error=largest,
     )
     return replace(tensor, format=form, data=tuple(written)), change
+
+
+def _square(values: NDArray[np.float64]) -> float:
+    """The sum of squares. BLAS would start threads for so little."""
+    return float(np.square(values).sum())
 
 
 def _encoded(
@@ -236,6 +241,6 @@ def sampled_error(tensor: Tensor, form: Format, most_elements: int = SAMPLE_ELEM
         stored = _stored(tensor, entry, rows * row_bytes).reshape(rows, row_bytes)
         values = tensor.format.decode(stored[picked])
         _, error = _encoded(tensor, form, values)
-        square += float(np.vdot(values, values))
-        square_error += float(np.vdot(error, error))
+        square += _square(values)
+        square_error += _square(error)
     return square_error / square if square > 0 else float(square_error > 0)
