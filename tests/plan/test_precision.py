@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from netwright.errors import PlanError
+from netwright.errors import PlanError, UnsupportedError
 from netwright.graph.format import format_of
 from netwright.graph.graph import Graph
 from netwright.graph.interpret import interpret
@@ -17,7 +17,7 @@ from netwright.graph.tensor import Dim, Role, TensorId
 from netwright.graph.unroll import unrolled
 from netwright.graph.zoo import llama
 from netwright.graph.zoo.llama import LlamaSizes
-from netwright.job.job import Choose, Generate, Limits
+from netwright.job.job import Choose, Generate, Limits, Uniform
 from netwright.machine.load import library_machine
 from netwright.plan.all_rows import with_all_rows
 from netwright.plan.make import make_plan
@@ -106,6 +106,16 @@ def test_chosen_formats_run() -> None:
     (true,) = interpret(network(), {"tokens": ids}, {"n_tokens": 8, "n_past": 0}, {})[0].values()
     error = np.linalg.norm(got - true) / np.linalg.norm(true)
     assert error < 0.5  # of 4 bits, not of a wrong layout
+
+
+def test_one_format_for_all() -> None:
+    job = replace(JOB, precision=Uniform("q5_0"), limits=Limits(threads=2))
+    plan = make_plan(network(), MACHINE, job)
+    (decision,) = [d for d in plan.decisions if d.subject == "precision"]
+    assert "q5_0" in decision.chosen
+    assert "q8_0" not in decision.chosen
+    with pytest.raises(UnsupportedError, match=r"no weight can be in fp8_e5m2; there are kernels"):
+        make_plan(network(), MACHINE, replace(job, precision=Uniform("fp8_e5m2")))
 
 
 @pytest.mark.parametrize("limit", [{"limit_bytes": 20_000}, {"seconds": 1e-9}])

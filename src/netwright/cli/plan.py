@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from netwright.cli.inputs import bound_dims, read_inputs
+from netwright.cli.limits import limits
+from netwright.cli.limits import precision as precision_of
 from netwright.cli.screen import print_json, progress
 from netwright.cli.tables import console
 from netwright.job.job import Generate, Infer, Job, Limits
@@ -49,13 +52,21 @@ def plan(
     prompt: Annotated[int, typer.Option(help="prompt tokens")] = 128,
     tokens: Annotated[int, typer.Option(help="generated tokens")] = 64,
     threads: Annotated[int | None, typer.Option(help="most threads to use")] = None,
-    memory: Annotated[int | None, typer.Option(help="most memory, bytes")] = None,
+    memory_limit: Annotated[str | None, typer.Option(help="most memory in all: 80MB")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="most time of one token or pass: 5ms")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="keep, choose (by default, under a limit), or a format")
+    ] = None,
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
     explain: Annotated[bool, typer.Option(help="every decision")] = False,
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Plan a network for a machine, here or not."""
-    job = job_of(source, prompt, tokens, Limits(memory_bytes=memory, threads=threads))
+    within = limits(memory_limit, time_limit, threads)
+    chosen = precision_of(precision, within)
+    job = replace(job_of(source, prompt, tokens, within), precision=chosen)
     dims = (
         ()
         if describe(source).is_language_model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,8 @@ import typer
 
 from netwright.cli import later
 from netwright.cli.inputs import bound_dims, read_inputs
+from netwright.cli.limits import limits
+from netwright.cli.limits import precision as precision_of
 from netwright.cli.screen import outcome_json, print_json, progress, remark, say
 from netwright.errors import JobError
 from netwright.path.arrays import InferOptions, run_arrays
@@ -30,6 +33,13 @@ def run(
     ] = None,
     tokens: Annotated[int, typer.Option(help="most tokens to generate")] = 64,
     threads: Annotated[int | None, typer.Option(help="most threads to use")] = None,
+    memory_limit: Annotated[str | None, typer.Option(help="most memory in all: 80MB")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="most time of one token or pass: 5ms")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="keep, choose (by default, under a limit), or a format")
+    ] = None,
     chat: Annotated[bool, typer.Option(help="use the model's chat template")] = False,
     temperature: Annotated[float, typer.Option(help="0 is greedy")] = 0.0,
     top_k: Annotated[int, typer.Option(help="0 keeps all")] = 0,
@@ -48,6 +58,7 @@ def run(
 ) -> None:
     """Run a network here and lay the prediction over the measurement."""
     _check(source, prompt, input_ or [])
+    within = limits(memory_limit, time_limit, threads)
     if prompt is not None:
         chosen = later.sampling(
             temperature=temperature,
@@ -57,10 +68,19 @@ def run(
             repetition_penalty=repetition_penalty,
             seed=seed,
         )
-        options = later.TextOptions(tokens, threads, chosen, tuple(stop or ()), chat)
+        options = later.TextOptions(
+            tokens,
+            threads,
+            chosen,
+            tuple(stop or ()),
+            chat,
+            precision_of(precision, within),
+            within,
+        )
         outcome = _run_text(source, prompt, options, json)
     else:
-        outcome = _run_arrays(source, input_ or [], threads, dim or [], repeats)
+        wanted = InferOptions(threads, repeats, (), precision_of(precision, within), within)
+        outcome = _run_arrays(source, input_ or [], dim or [], wanted)
     if save is not None:
         later.save_run(outcome, save, later.machine("here"))
     if outcome.note:
@@ -107,14 +127,12 @@ def _run_text(source: str, prompt: str, options: TextOptions, quiet: bool) -> Ou
     return outcome
 
 
-def _run_arrays(
-    source: str, inputs: list[str], threads: int | None, dim: list[str], repeats: int
-) -> Outcome:
+def _run_arrays(source: str, inputs: list[str], dim: list[str], options: InferOptions) -> Outcome:
     given, dims = read_inputs(source, inputs, bound_dims(dim))
-    if repeats < 1:
-        raise JobError(f"--repeats: got {repeats}, expected at least 1")
+    if options.repeats < 1:
+        raise JobError(f"--repeats: got {options.repeats}, expected at least 1")
     with progress() as on_progress:
-        return run_arrays(source, given, InferOptions(threads, repeats, dims), on_progress)
+        return run_arrays(source, given, replace(options, dims=dims), on_progress)
 
 
 def _show_outputs(outputs: Mapping[str, Any]) -> None:

@@ -44,7 +44,19 @@ class Choose:
     )  # fmt: skip
 
 
-Precision: TypeAlias = Keep | Choose
+@final
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Precision: this format for every weight that can have it, the others as the file has them."""
+
+    format: str
+
+
+Precision: TypeAlias = Keep | Choose | Uniform
+
+
+KEEP = Keep()
+NO_LIMITS = Limits()
 
 
 @final

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 import numpy as np
 
 from netwright.errors import JobError
-from netwright.job.job import Infer, Limits
+from netwright.job.job import KEEP, NO_LIMITS, Infer, Limits, Precision
 from netwright.path import later
 from netwright.path.outcome import Figures, Outcome, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
@@ -37,11 +37,15 @@ class InferOptions:
     threads: int | None = None
     repeats: int = 5
     dims: tuple[tuple[str, int], ...] = ()
+    precision: Precision = KEEP
+    limits: Limits = NO_LIMITS
 
 
 def prepare_infer(source: str, options: InferOptions, progress: Progress = silent) -> Prepared:
     """The program of one forward pass."""
-    job = Infer(limits=Limits(threads=options.threads or 1))
+    job = Infer(
+        precision=options.precision, limits=replace(options.limits, threads=options.threads)
+    )
     return prepare(Request(source, "here", job, options.dims), progress)
 
 

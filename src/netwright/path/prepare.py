@@ -56,7 +56,7 @@ def make(request: Request, progress: Progress = silent) -> Plan:
         NetwrightError: whatever is wrong with source, machine or job.
     """
     graph = later.load(request.source, dims=dict(request.dims) or None)
-    return later.make_plan(graph, later.machine(request.machine, progress), request.job)
+    return later.make_plan(graph, later.machine(request.machine, progress), request.job, progress)
 
 
 def prepare(request: Request, progress: Progress = silent) -> Prepared:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 
 from netwright.errors import JobError, UnsupportedError
 from netwright.frontends.locate import locate
-from netwright.job.job import Generate, Limits
+from netwright.job.job import KEEP, NO_LIMITS, Generate, Limits, Precision
 from netwright.path import later
 from netwright.path.outcome import Figures, Outcome, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
@@ -43,6 +43,8 @@ class TextOptions:
     sampling: Sampling = GREEDY
     stops: tuple[str, ...] = ()
     chat: bool = False
+    precision: Precision = KEEP
+    limits: Limits = NO_LIMITS
 
 
 @final
@@ -79,7 +81,8 @@ def job_for(prompt_tokens: int, options: TextOptions) -> Generate:
     return Generate(
         prompt=context - options.tokens,
         tokens=options.tokens,
-        limits=Limits(threads=options.threads or 1),
+        precision=options.precision,
+        limits=replace(options.limits, threads=options.threads),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from netwright.graph.graph import Graph
 from netwright.graph.unroll import unrolled
-from netwright.job.job import Choose, Job
+from netwright.job.job import Choose, Job, Uniform
 from netwright.machine.machine import Machine
 from netwright.plan.assign import least_demand
 from netwright.plan.capacity import demand_bytes, infeasible_bytes, rooms, tightest
@@ -25,6 +25,7 @@ from netwright.plan.precision import (
     choose_precision,
     kept_precision,
     tightened,
+    uniform,
     with_losses,
 )
 from netwright.plan.slim import chunk_decision, slimmed, widest
@@ -50,9 +51,15 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
         FormatError: a weight's file cannot be read.
     """
     fused, rewrites = standard(for_job(graph, job))
-    found = draft(unrolled(fused), machine, job)
+    kept = unrolled(fused)
+    if isinstance(job.precision, Uniform):
+        kept = uniform(kept, job.precision.format, progress)
+    found = draft(kept, machine, job)
     why_not = _excess(found)
     precision = (kept_precision(found.graph),)
+    if isinstance(job.precision, Uniform):
+        asked = f"{job.precision.format} as asked, where a weight can have it"
+        precision = (replace(precision[0], method=asked),)
     if isinstance(job.precision, Choose):
         if why_not is None:
             reason = "the limits allow it, and no other format loses less"

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
-from netwright.graph.format import Format
+from netwright.errors import UnsupportedError
+from netwright.graph.format import Format, format_of
 from netwright.graph.graph import Graph
 from netwright.graph.tensor import TensorId
 from netwright.job.job import Choose
@@ -23,6 +24,7 @@ from netwright.plan.candidates import Item, bytes_of, items_of, losses, seconds_
 from netwright.plan.capacity import rooms
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.draft import Draft
+from netwright.plan.lower.token import ACTIVATION_FORMAT
 from netwright.transform.quantise import Requantised, quantise
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -67,6 +69,25 @@ def kept_precision(graph: Graph, why: str = "") -> Decision:
             bits[f"{tensor.format.name} ({tensor.format.bits_per_element:g} bits)"] += size
     chosen = ", ".join(f"{name}: {count:,} elements" for name, count in bits.most_common())
     return Decision("precision", chosen or "no weights", "kept as the file has it", why=why)
+
+
+def uniform(graph: Graph, name: str, progress: Progress) -> Graph:
+    """Every weight that products and row gathers read in one format, where its rows allow it.
+
+    Raises:
+        UnsupportedError: no weight can have this format; names those that some can.
+    """
+    form = format_of(name)
+    items = [item for item in items_of(graph, (name,)) if form in item.formats]
+    if not items:
+        raise UnsupportedError(
+            f"{graph.name}: no weight can be in {name}; there are kernels for weights of two dims "
+            f"in {', '.join(ACTIVATION_FORMAT)}, with rows of whole blocks"
+        )
+    for index, item in enumerate(items):
+        progress(f"{item.name} as {name}", index / len(items))
+        graph = quantise(graph, {item.tensor: form}).graph
+    return graph
 
 
 def choices_of(kept: Draft) -> Choices:
