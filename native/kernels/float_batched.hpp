@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/float_kernels.hpp"
 #include "kernels/float_tile.hpp"
@@ -140,6 +141,41 @@ class BatchedProduct {
   float *partial_, *panel_, *packed_rows_;
 };
 
-void matmul_batched(const Call& call) { BatchedProduct(call).run(); }
+// Whole numbers: sums wrap, so their order does not matter. Rows of b are added up, a row of out at a time.
+template <class Integer>
+void matmul_whole(const Call& call) {
+  using Bits = std::make_unsigned_t<Integer>;
+  const Operand &out = call.operand[0], &a = call.operand[1], &b = call.operand[2];
+  const int r = out.rank - 2, c = out.rank - 1;
+  const std::int64_t num_rows = out.shape[r], columns = out.shape[c], inputs = a.shape[c];
+  std::int64_t batches = 1;
+  for (int d = 0; d < r; ++d) batches *= out.shape[d];
+  const Piece mine = piece(call, batches * num_rows);
+  for (std::int64_t unit = mine.begin; unit < mine.end; ++unit) {
+    std::byte* to = out.data + unit % num_rows * out.stride[r];
+    const std::byte *left = a.data + unit % num_rows * a.stride[r], *right = b.data;
+    for (std::int64_t d = r - 1, rest = unit / num_rows; d >= 0; rest /= out.shape[d--]) {
+      const std::int64_t at = rest % out.shape[d];
+      to += at * out.stride[d], left += at * a.stride[d], right += at * b.stride[d];
+    }
+    const auto sum = reinterpret_cast<Integer*>(to);
+    for (std::int64_t j = 0; j < columns; ++j) sum[j] = 0;
+    for (std::int64_t k = 0; k < inputs; ++k) {
+      const auto x = Bits(*reinterpret_cast<const Integer*>(left + k * a.stride[c]));
+      const std::byte* row = right + k * b.stride[r];
+      if (b.stride[c] == sizeof(Integer))
+        for (std::int64_t j = 0; j < columns; ++j) sum[j] = Integer(Bits(sum[j]) + x * Bits(reinterpret_cast<const Integer*>(row)[j]));
+      else
+        for (std::int64_t j = 0; j < columns; ++j)
+          sum[j] = Integer(Bits(sum[j]) + x * Bits(*reinterpret_cast<const Integer*>(row + j * b.stride[c])));
+    }
+  }
+}
+
+void matmul_batched(const Call& call) {
+  if (call.operand[0].format == Format::int32) return matmul_whole<std::int32_t>(call);
+  if (call.operand[0].format == Format::int64) return matmul_whole<std::int64_t>(call);
+  BatchedProduct(call).run();
+}
 
 }  // namespace netwright::NETWRIGHT_ISA

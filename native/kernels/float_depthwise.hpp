@@ -58,6 +58,10 @@ NETWRIGHT_INLINE void finish_pixels(const DepthwiseWork& work, std::int64_t c, i
     work.finish->loop(values, values, kPixels * kLanes, work.finish->alpha, work.finish->beta);
     NETWRIGHT_EACH_PIXEL acc[p] = load(values + p * kLanes);
   }
+  if (work.finish->swish) {
+    const Vec alpha = splat(work.finish->alpha), beta = splat(work.finish->beta);
+    NETWRIGHT_EACH_PIXEL acc[p] = evaluate<Function::scaled_hard_swish>(acc[p], alpha, beta);
+  }
   const Vec low = work.finish->low, high = work.finish->high;
   float* to = work.out + c;
   NETWRIGHT_EACH_PIXEL {

@@ -13,9 +13,9 @@ namespace netwright {
 enum class Function : int {
   identity, relu, clip, leaky_relu, elu, selu, sigmoid, hard_sigmoid, hard_swish, silu, gelu, gelu_tanh, tanh,
   exp, log, sqrt, rsqrt, reciprocal, abs, neg, floor, ceil, round, erf, sin, cos, softplus, mish, square, sign,
-  logical_not, isnan, scale,
+  logical_not, isnan, scale, scaled_hard_swish,
 };
-inline constexpr int kNumFunctions = 33;
+inline constexpr int kNumFunctions = 34;
 
 }  // namespace netwright
 
@@ -136,6 +136,7 @@ NETWRIGHT_INLINE Vec evaluate(Vec x, Vec alpha, Vec beta) {
   else if constexpr (function == sign)
     return select(x > 0.0f, splat(1.0f), select(x < 0.0f, splat(-1.0f), x));
   else if constexpr (function == scale) return fma(x, alpha, beta);
+  else if constexpr (function == scaled_hard_swish) return fma(evaluate<hard_swish>(x, alpha, beta), alpha, beta);
   else return x;
 }
 

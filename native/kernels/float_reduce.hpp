@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/float_kernels.hpp"
 #include "kernels/float_vector.hpp"
@@ -117,7 +118,44 @@ void reduce_of(const Call& call) {
   }
 }
 
+// Whole numbers wrap; a mean is cut towards zero, and so is a root.
+template <class Integer>
+Integer reduce_whole(Reduction function, const std::byte* from, std::int64_t stride, std::int64_t middle) {
+  using Bits = std::make_unsigned_t<Integer>;
+  using enum Reduction;
+  const auto at = [&](std::int64_t i) { return *reinterpret_cast<const Integer*>(from + i * stride); };
+  Bits total = function == prod ? 1 : function == Reduction::max ? Bits(std::numeric_limits<Integer>::min())
+               : function == Reduction::min                      ? Bits(std::numeric_limits<Integer>::max())
+                                                                 : 0;
+  for (std::int64_t i = 0; i < middle; ++i) {
+    const Integer x = at(i);
+    switch (function) {
+      case prod: total *= Bits(x); break;
+      case Reduction::max: total = Bits(std::max(Integer(total), x)); break;
+      case Reduction::min: total = Bits(std::min(Integer(total), x)); break;
+      case l1: total += x < 0 ? -Bits(x) : Bits(x); break;
+      case l2: case sum_square: total += Bits(x) * Bits(x); break;
+      default: total += Bits(x);
+    }
+  }
+  if (function == mean) return middle ? Integer(Integer(total) / Integer(middle)) : 0;
+  return function == l2 ? Integer(std::sqrt(double(total))) : Integer(total);
+}
+
+template <class Integer>
+void reduce_integers(const Call& call) {
+  const Operand &out = call.operand[0], &x = call.operand[1];
+  const Piece mine = piece(call, x.shape[0] * x.shape[2]);
+  for (std::int64_t unit = mine.begin; unit < mine.end; ++unit) {
+    const std::int64_t outer = unit / x.shape[2], inner = unit % x.shape[2];
+    *reinterpret_cast<Integer*>(out.data + outer * out.stride[0] + inner * out.stride[1]) = reduce_whole<Integer>(
+        Reduction(call.parameter[0]), x.data + outer * x.stride[0] + inner * x.stride[2], x.stride[1], x.shape[1]);
+  }
+}
+
 void reduce(const Call& call) {
+  if (call.operand[1].format == Format::int32) return reduce_integers<std::int32_t>(call);
+  if (call.operand[1].format == Format::int64) return reduce_integers<std::int64_t>(call);
   [&]<int... codes>(std::integer_sequence<int, codes...>) {
     static constexpr Kernel kernels[] = {reduce_of<Reduction(codes)>...};
     kernels[call.parameter[0]](call);

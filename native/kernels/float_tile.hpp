@@ -12,11 +12,12 @@
 
 namespace netwright::NETWRIGHT_ISA {
 
-// What happens to a finished sum: clamp in registers for relu and clip, a pass over the tile for the rest.
+// What happens to a finished sum: relu, clip and hard swish in registers, a pass over the tile for the rest.
 struct Epilogue {
   Vec low, high;
-  FunctionLoop loop;  // nullptr: the clamp is all
+  FunctionLoop loop;  // nullptr: no other function
   float alpha, beta;
+  bool swish = false;  // alpha * hard_swish + beta
 };
 
 inline Epilogue epilogue(const Call& call, int first_parameter) {
@@ -26,6 +27,8 @@ inline Epilogue epilogue(const Call& call, int first_parameter) {
                   float(call.real(first_parameter + 2))};
   if (function == Function::relu) result.low = Vec{};
   else if (function == Function::clip) result.low = splat(result.alpha), result.high = splat(result.beta);
+  else if (function == Function::hard_swish) result.swish = true, result.alpha = 1.0f, result.beta = 0.0f;
+  else if (function == Function::scaled_hard_swish) result.swish = true;
   else if (function != Function::identity) result.loop = function_loop(function);
   return result;
 }
@@ -75,6 +78,10 @@ NETWRIGHT_INLINE void finish_tile_as(const TileWork& work, std::int64_t row, Vec
     NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR acc[m][v] += read(work.residual[row + m] + column, v);
   }
   if (work.finish->loop) apply_function<MR, NV>(*work.finish, acc);
+  if (work.finish->swish) {
+    const Vec alpha = splat(work.finish->alpha), beta = splat(work.finish->beta);
+    NETWRIGHT_EACH_ROW NETWRIGHT_EACH_VECTOR acc[m][v] = evaluate<Function::scaled_hard_swish>(acc[m][v], alpha, beta);
+  }
   const Vec low = work.finish->low, high = work.finish->high;
   NETWRIGHT_EACH_ROW {
     float* to = work.out[row + m] + column;

@@ -13,18 +13,19 @@ namespace netwright {
 
 struct SpreadBlocks {
   std::int64_t columns;          // kernel * outputs
+  std::int64_t padded;           // of a row of the block: whole panels, so that tiles store whole vectors
   std::int64_t height, width;    // input pixels whose windows meet the output; those past the input are zeros
   std::int64_t rows;             // pixels of a block
 
   static SpreadBlocks of(const Call& call, const Window& window) {
     const Operand& out = call.operand[0];
     const std::int64_t columns = window.taps() * out.shape[1];
-    return {columns, (out.shape[2] + window.pad_top + window.stride_y - 1) / window.stride_y,
+    return {columns, PanelLayout{columns}.padded(), (out.shape[2] + window.pad_top + window.stride_y - 1) / window.stride_y,
             (out.shape[3] + window.pad_left + window.stride_x - 1) / window.stride_x,
             std::clamp<std::int64_t>(64 * 1024 / (4 * columns), 12, 96)};
   }
   // Pointers to x and to the block, the block, bias for every column, zeros.
-  std::int64_t workspace_bytes(std::int64_t channels) const { return rows * 16 + 4 * ((rows + 1) * columns + channels) + 64; }
+  std::int64_t workspace_bytes(std::int64_t channels) const { return rows * 16 + 4 * ((rows + 1) * padded + channels) + 64; }
 };
 
 }  // namespace netwright
@@ -39,11 +40,11 @@ class SpreadConvolution {
     rows_ = reinterpret_cast<const float**>(call.workspace);
     outs_ = reinterpret_cast<float**>(call.workspace) + blocks_.rows;
     block_ = reinterpret_cast<float*>(outs_ + blocks_.rows);
-    bias_ = block_ + blocks_.rows * blocks_.columns;
-    zeros_ = bias_ + blocks_.columns;
+    bias_ = block_ + blocks_.rows * blocks_.padded;
+    zeros_ = bias_ + blocks_.padded;
     std::fill(zeros_, zeros_ + x_.shape[1], 0.0f);
     const auto bias = call.num_operands > 3 ? reinterpret_cast<const float*>(call.operand[3].data) : nullptr;
-    for (std::int64_t c = 0; c < blocks_.columns; ++c) bias_[c] = bias ? bias[c % out_.shape[1]] : 0.0f;
+    for (std::int64_t c = 0; c < blocks_.padded; ++c) bias_[c] = bias && c < blocks_.columns ? bias[c % out_.shape[1]] : 0.0f;
     residual_ = call.num_operands > 4 && call.operand[4].data ? &call.operand[4] : nullptr;
     plain_ = {splat(-std::numeric_limits<float>::infinity()), splat(std::numeric_limits<float>::infinity()), nullptr, 0, 0};
   }
@@ -60,10 +61,11 @@ class SpreadConvolution {
       const std::int64_t count = std::min(blocks_.rows, mine.end - begin);
       for (std::int64_t r = 0; r < count; ++r) {
         rows_[r] = source(begin + r);
-        outs_[r] = block_ + r * blocks_.columns;
+        outs_[r] = block_ + r * blocks_.padded;
       }
       for (std::int64_t index = 0; index < layout.num_panels(); ++index) {
         work.panel = layout.panel(index);
+        work.panel.outputs = work.panel.width;
         work.weight = reinterpret_cast<const float*>(call_.operand[2].data) + work.panel.column * channels;
         run_rows(work, count);
       }
@@ -111,6 +113,9 @@ class SpreadConvolution {
     const std::int64_t outputs = out_.shape[1];
     for (std::int64_t i = 0; i < outputs; ++i) to[i] = from[i] + other[i];
     if (finish_.loop) finish_.loop(to, to, outputs, finish_.alpha, finish_.beta);
+    if (finish_.swish)
+      for (std::int64_t i = 0; i < outputs; ++i)
+        to[i] = evaluate<Function::scaled_hard_swish>(splat(to[i]), splat(finish_.alpha), splat(finish_.beta))[0];
     for (std::int64_t i = 0; i < outputs; ++i) to[i] = clamp(splat(to[i]), finish_.low, finish_.high)[0];
   }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/float_function.hpp"
@@ -62,8 +64,43 @@ void unary_test(const Call& call, Test test) {
   });
 }
 
+// Whole numbers: sums wrap, bounds are cut to whole ones.
+template <class Integer>
+Integer whole_function(Function function, Integer x, double alpha, double beta) {
+  using Bits = std::make_unsigned_t<Integer>;
+  const auto whole = [](double value) {
+    constexpr double least = double(std::numeric_limits<Integer>::min()), most = double(std::numeric_limits<Integer>::max());
+    return value <= least ? std::numeric_limits<Integer>::min() : value >= most ? std::numeric_limits<Integer>::max() : Integer(value);
+  };
+  switch (function) {
+    case Function::relu: return x < 0 ? 0 : x;
+    case Function::clip:
+      if (double(x) < alpha) x = whole(alpha);
+      return double(x) > beta ? whole(beta) : x;
+    case Function::abs: return x < 0 ? Integer(-Bits(x)) : x;
+    case Function::neg: return Integer(-Bits(x));
+    case Function::square: return Integer(Bits(x) * Bits(x));
+    case Function::sign: return Integer((x > 0) - (x < 0));
+    default: return x;
+  }
+}
+
+template <class Integer>
+void unary_whole(const Call& call, Function function) {
+  const auto walk = Walk<2>::of(call);
+  const double alpha = call.real(1), beta = call.real(2);
+  const std::int64_t out_stride = walk.inner_stride(0), x_stride = walk.inner_stride(1);
+  walk.runs(piece(call, walk.count, 64), [&](std::byte* const* pointer, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i)
+      *reinterpret_cast<Integer*>(pointer[0] + i * out_stride) =
+          whole_function<Integer>(function, *reinterpret_cast<const Integer*>(pointer[1] + i * x_stride), alpha, beta);
+  });
+}
+
 void unary(const Call& call) {
   const auto function = Function(call.parameter[0]);
+  if (call.operand[1].format == Format::int32) return unary_whole<std::int32_t>(call, function);
+  if (call.operand[1].format == Format::int64) return unary_whole<std::int64_t>(call, function);
   if (function == Function::logical_not) return unary_test<std::uint8_t>(call, [](std::uint8_t v) { return v == 0; });
   if (function == Function::isnan) return unary_test<float>(call, [](float v) { return v != v; });
   unary_float(call);

@@ -40,6 +40,27 @@ NETWRIGHT_INLINE Vec select(IntVec mask, Vec yes, Vec no) {
 NETWRIGHT_INLINE Vec abs(Vec value) { return as_float(as_bits(value) & 0x7fffffff); }
 
 // The first `count` lanes; the rest are `fill`. Never touches memory beyond them.
+#if defined(__AVX2__)
+NETWRIGHT_INLINE Vec load_part(const float* from, int count, float fill = 0.0f) {
+  const IntVec inside = IntVec{0, 1, 2, 3, 4, 5, 6, 7} < count;
+  return select(inside, Vec(_mm256_maskload_ps(from, __m256i(inside))), splat(fill));
+}
+// Three plain stores at most: a masked store takes many times as long on some processors.
+NETWRIGHT_INLINE void store_part(float* to, Vec value, int count) {
+  if (count >= kLanes) return store(to, value);
+  if (count <= 0) return;
+  __m128 rest = _mm256_castps256_ps128(__m256(value));
+  if (count & 4) {
+    _mm_storeu_ps(to, rest);
+    rest = _mm256_extractf128_ps(__m256(value), 1), to += 4;
+  }
+  if (count & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(to), rest);
+    rest = _mm_movehl_ps(rest, rest), to += 2;
+  }
+  if (count & 1) _mm_store_ss(to, rest);
+}
+#else
 NETWRIGHT_INLINE Vec load_part(const float* from, int count, float fill = 0.0f) {
   float lane[kLanes];
   for (int i = 0; i < kLanes; ++i) lane[i] = i < count ? from[i] : fill;
@@ -50,6 +71,7 @@ NETWRIGHT_INLINE void store_part(float* to, Vec value, int count) {
   store(lane, value);
   for (int i = 0; i < count; ++i) to[i] = lane[i];
 }
+#endif
 
 #if defined(__AVX2__)
 // a * b + c, rounded once here and twice in the baseline form.

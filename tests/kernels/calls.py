@@ -28,6 +28,7 @@ FUNCTIONS = [
     "hard_swish", "silu", "gelu", "gelu_tanh", "tanh", "exp", "log", "sqrt", "rsqrt",
     "reciprocal", "abs", "neg", "floor", "ceil", "round", "erf", "sin", "cos", "softplus",
     "mish", "square", "sign", "not", "isnan", "scale",
+    "scaled_hard_swish",
 ]  # fmt: skip
 
 

@@ -55,6 +55,12 @@ UNARY: dict[str, tuple[Callable[[Array], Array], tuple[float, float], float, flo
         2e-7,
     ),
     "hard_swish": (through_torch(functional.hardswish), (-9, 9), 0, 1e-6),
+    "scaled_hard_swish": (
+        lambda x: np.float32(0.3) * x * np.clip(x / 6 + 0.5, 0, 1) + np.float32(0.6),
+        (-9, 9),
+        0,
+        1e-6,
+    ),
     "silu": (through_torch(functional.silu), (-80, 80), 5e-7, 1e-37),
     "gelu": (through_torch(functional.gelu), (-9, 9), 4e-7, 1e-6),
     "gelu_tanh": (

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from netwright.graph.element import type_of
 from netwright.graph.op import Op
-from netwright.graph.ops.conv import Conv
+from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.elementwise import Binary, Glu, Unary
-from netwright.graph.ops.function import IDENTITY
+from netwright.graph.ops.function import IDENTITY, Function
 from netwright.graph.ops.linear import Linear
 from netwright.graph.tensor import Role
 from netwright.transform.channels import layer_of
 from netwright.transform.draft import Draft, Rule
-from netwright.transform.match import binary_operands, both_ways
+from netwright.transform.match import binary_operands, both_ways, operands
 
 _NOT_FLOAT = ("not", "isnan")
 
@@ -49,6 +49,37 @@ def _function(draft: Draft, op: Op) -> Sequence[Op] | None:
     return (replace(op, kind=kind, inputs=layer.op.inputs),)
 
 
+def _scaled_swish(draft: Draft, op: Op) -> Sequence[Op] | None:
+    """A layer that ends in hard swish, then a factor and a shift."""
+    if not isinstance(op.kind, Unary) or op.kind.function.name != "scale":
+        return None
+    layer = draft.maker(op.inputs[0])
+    if layer is None or not isinstance(layer.kind, Conv | ConvTranspose | Linear):
+        return None
+    if layer.kind.function.name != "hard_swish" or not draft.alone(layer.outputs[0]):
+        return None
+    scale = op.kind.function
+    kind = replace(layer.kind, function=Function("scaled_hard_swish", scale.alpha, scale.beta))
+    return (replace(op, kind=kind, inputs=layer.inputs),)
+
+
+def _gained(draft: Draft, op: Op) -> Sequence[Op] | None:
+    """Computes x + x s as x (s + 1) where s is smaller than x: one pass over x and not two."""
+    pair = binary_operands(op, "add")
+    for x, product in both_ways(pair) if pair is not None else ():
+        factors = operands(draft, product, "mul")
+        if factors is None or x not in factors or not draft.alone(product):
+            continue
+        gain = factors[0] if factors[1] == x else factors[1]
+        if gain == x or draft.shape(gain) == draft.shape(x):
+            continue
+        if draft.shape(product) != draft.shape(x) or type_of(draft[gain]).element != "float":
+            continue
+        more = draft.op(f"{op.name}.gain", Unary(Function("scale", 1.0, 1.0)), (gain,))
+        return more, replace(op, kind=Binary("mul"), inputs=(x, more.outputs[0]))
+    return None
+
+
 def _function_of_binary(draft: Draft, op: Op) -> Sequence[Op] | None:
     """A sum, product ... and the function of it."""
     if not isinstance(op.kind, Unary) or op.kind.function.name in _NOT_FLOAT:
@@ -78,8 +109,10 @@ def _gated(draft: Draft, op: Op) -> Sequence[Op] | None:
 
 
 RULES = (
+    Rule("x + x s written as x (s + 1)", _gained),
     Rule("residual sums fused", _residual),
     Rule("functions fused into layers", _function),
+    Rule("scaled hard swish fused into layers", _scaled_swish),
     Rule("functions fused into binary operators", _function_of_binary),
     Rule("gates fused", _gated),
 )

@@ -33,8 +33,8 @@ _STAGES: tuple[tuple[tuple[str, tuple[Rule, ...]], ...], ...] = (
     ),
     (
         ("pad", pad.RULES),
-        ("batch_norm", batch_norm.RULES),
         ("bias", bias.RULES),
+        ("batch_norm", batch_norm.RULES),
         ("one_hot", one_hot.RULES),
         ("canonicalise", canonicalise.RULES),
     ),

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from netwright.errors import UnsupportedError
 from netwright.graph.build import Builder
 from netwright.graph.format import FP32, INT64
 from netwright.graph.graph import Graph
@@ -174,14 +173,6 @@ def test_matmul_broadcast(data: st.DataObject, left: bool, right: bool, around: 
 )
 def test_matmul_of_vectors(shapes: tuple[tuple[int, ...], ...], around: bool) -> None:
     one(shapes, MatMul(), around)
-
-
-@pytest.mark.parametrize("kind", [Reduce("sum", (0,)), Unary(Function("abs"))])
-def test_integers_without_a_kernel_are_refused_by_name(kind: OpKind) -> None:
-    b = Builder("whole")
-    x = b.input("x0", (("a", 3), ("b", 4)), INT64)
-    with pytest.raises(UnsupportedError, match=r"here .*int64; cast it"):
-        make_plan(b.finish((b.add(kind, (x,), "here"),)), MACHINE, Infer())
 
 
 @pytest.mark.parametrize("around", [False, True])

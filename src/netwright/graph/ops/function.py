@@ -15,6 +15,9 @@ from netwright.errors import GraphError
 Array: TypeAlias = NDArray[Any]
 
 
+_WITH_PARAMETERS = ("clip", "leaky_relu", "elu", "hard_sigmoid", "scale", "scaled_hard_swish")
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -23,7 +26,8 @@ class Function:
     identity, relu, clip(alpha=low, beta=high), leaky_relu(alpha=slope), elu(alpha), selu,
     sigmoid, hard_sigmoid(alpha, beta: clip(alpha*x+beta, 0, 1)), hard_swish, silu, gelu (erf),
     gelu_tanh, tanh, exp, log, sqrt, rsqrt, reciprocal, abs, neg, floor, ceil, round (half to even),
-    erf, sin, cos, softplus, mish, square, sign, not, isnan, scale(alpha*x+beta).
+    erf, sin, cos, softplus, mish, square, sign, not, isnan, scale(alpha*x+beta),
+    scaled_hard_swish(alpha*hard_swish(x)+beta).
     """
 
     name: str
@@ -33,7 +37,14 @@ class Function:
     @property
     def has_parameters(self) -> bool:
         """Whether `alpha` or `beta` means something for this function."""
-        return self.name in ("clip", "leaky_relu", "elu", "hard_sigmoid", "scale")
+        return self.name in (
+            "clip",
+            "leaky_relu",
+            "elu",
+            "hard_sigmoid",
+            "scale",
+            "scaled_hard_swish",
+        )
 
 
 IDENTITY = Function("identity")
@@ -107,6 +118,7 @@ _FUNCTIONS: dict[str, _Apply] = {
     "not": lambda x, a, b: np.logical_not(x),
     "isnan": lambda x, a, b: np.isnan(x),
     "scale": lambda x, a, b: a * x + b,
+    "scaled_hard_swish": lambda x, a, b: a * x * np.clip(x / 6.0 + 0.5, 0.0, 1.0) + b,
 }
 
 FUNCTION_CODES: dict[str, int] = {name: code for code, name in enumerate(_FUNCTIONS)}

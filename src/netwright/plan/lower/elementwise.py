@@ -21,6 +21,7 @@ from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
 from netwright.plan.lower.layout import broadcast, physical_order, squeezed
 from netwright.plan.lower.linear import epilogue
 from netwright.plan.lower.token import lower_glu
+from netwright.plan.lower.whole import ARITHMETIC, arithmetic, settle, together
 
 MAX_RANK = 6
 
@@ -35,9 +36,12 @@ def emit_elementwise(
 ) -> View:
     """One elementwise step over the broadcast shape; the output lies as its largest input does."""
     value = emitter.graph[output]
-    out = fresh_like(emitter, value.shape, value.format.name, inputs, source)
+    form = value.format.name
+    wide = form if opcode == "copy" or form in ARITHMETIC else "int64"
+    out = fresh_like(emitter, value.shape, wide, inputs, source)
     emit_on(emitter, opcode, out, inputs, parameters, source)
     emitter.views[output] = out
+    settle(emitter, output, source)
     return out
 
 
@@ -85,9 +89,8 @@ def _inputs(emitter: Emitter, op: Op) -> list[View]:
 def lower_unary(emitter: Emitter, op: Op) -> None:
     """Unary."""
     assert isinstance(op.kind, Unary)
-    views, parameters = _inputs(emitter, op), epilogue(op.kind.function)
-    if views[0].format not in ("fp32", "bool"):
-        raise unsupported(op, f"no kernel takes {views[0].format}; cast it to float first")
+    parameters = epilogue(op.kind.function)
+    views = [arithmetic(emitter, view, op.name) for view in _inputs(emitter, op)]
     emit_elementwise(emitter, "unary", op.outputs[0], views, parameters, op.name)
 
 
@@ -95,13 +98,16 @@ def lower_binary(emitter: Emitter, op: Op) -> None:
     """Binary, with its fused function."""
     assert isinstance(op.kind, Binary)
     parameters = [BINARY_CODES[op.kind.operator], *epilogue(op.kind.function)]
-    emit_elementwise(emitter, "binary", op.outputs[0], _inputs(emitter, op), parameters, op.name)
+    views = together(emitter, _inputs(emitter, op), op.name)
+    emit_elementwise(emitter, "binary", op.outputs[0], views, parameters, op.name)
 
 
 def lower_where(emitter: Emitter, op: Op) -> None:
     """Where."""
     assert isinstance(op.kind, Where)
-    emit_elementwise(emitter, "where", op.outputs[0], _inputs(emitter, op), [], op.name)
+    condition, *choices = _inputs(emitter, op)
+    views = [condition, *together(emitter, choices, op.name)]
+    emit_elementwise(emitter, "where", op.outputs[0], views, [], op.name)
 
 
 def lower_cast(emitter: Emitter, op: Op) -> None:

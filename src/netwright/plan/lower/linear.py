@@ -16,6 +16,7 @@ from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
 from netwright.plan.lower.layout import broadcast, copied
 from netwright.plan.lower.token import ACTIVATION_FORMAT, float_rows, fresh_rows
 from netwright.plan.lower.token import lower_linear_quantised as lower_quantised
+from netwright.plan.lower.whole import cast, settle
 
 
 def epilogue(function: Function) -> list[Parameter]:
@@ -72,29 +73,38 @@ def lower_matmul(emitter: Emitter, op: Op) -> None:
     assert isinstance(op.kind, MatMul)
     a_id, b_id = op.inputs
     assert a_id is not None and b_id is not None
-    if emitter.graph[op.outputs[0]].format.name != "fp32":
-        raise unsupported(op, "products of integers have no kernel")
     shape = emitter.graph[op.outputs[0]].shape
-    a, b = _matrix(emitter.read(a_id), True), _matrix(emitter.read(b_id), False)
+    form = _product_format(emitter.graph[op.outputs[0]].format.name)
+    if form != "fp32" and op.kind.scale != 1.0:
+        raise unsupported(op, "products of integers have no kernel with a scale; multiply after it")
+    a = _matrix(cast(emitter, emitter.read(a_id), form, op.name), True)
+    b = _matrix(cast(emitter, emitter.read(b_id), form, op.name), False)
     if op.kind.transpose_a:
         a = _swapped(a)
     if op.kind.transpose_b:
         b = _swapped(b)
-    out = emitter.scratch(shape, "fp32", op.name)
+    out = emitter.scratch(shape, form, op.name)
     emitter.views[op.outputs[0]] = out
+    item = out.item_bytes
     batch = shape[: max(len(a.shape), len(b.shape)) - 2]
     strides = list(out.stride_bytes)
     if len(emitter.graph[a_id].shape) == 1:
-        strides.insert(len(batch), b.shape[-1] * 4)
+        strides.insert(len(batch), b.shape[-1] * item)
     if len(emitter.graph[b_id].shape) == 1:
-        strides.append(4)
+        strides.append(item)
     whole = replace(out, shape=(*batch, a.shape[-2], b.shape[-1]), stride_bytes=tuple(strides))
     a = broadcast(a, (*batch, a.shape[-2], a.shape[-1]))
     b = broadcast(b, (*batch, b.shape[-2], b.shape[-1]))
     work = float(emitter.size_of(whole.shape, 1)) * emitter.most(a.shape[-1])
-    if b.stride_bytes[-1] != 4 and b.stride_bytes[-2] != 4:
+    if b.stride_bytes[-1] != item and b.stride_bytes[-2] != item:
         b = copied(emitter, b, op.name)
     emitter.emit("matmul_batched", [whole], [a, b], [float(op.kind.scale)], op.name, work)
+    settle(emitter, op.outputs[0], op.name)
+
+
+def _product_format(form: str) -> str:
+    """What a product is made in: int8 operands give whole sums in int32 or int64."""
+    return form if form in ("fp32", "int32", "int64") else "int64"
 
 
 def _matrix(view: View, left: bool) -> View:

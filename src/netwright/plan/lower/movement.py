@@ -136,6 +136,19 @@ def _border(
     emitter.emit("copy", [target], [source], [], op.name)
 
 
+def lower_state_update(emitter: Emitter, op: Op) -> None:
+    """StateUpdate: the new value over the old one, which every earlier view of it has left."""
+    state_id, new_id = op.inputs
+    assert state_id is not None and new_id is not None
+    state = emitter.read(state_id)
+    for tensor, view in list(emitter.views.items()):
+        if view.buffer == state.buffer and tensor != state_id:
+            emitter.views[tensor] = copied(emitter, view, op.name)
+    new = emitter.read(new_id)
+    emitter.emit("copy", [state], [new], [], op.name, emitter.size_of(state.shape, 1))
+    emitter.views[op.outputs[0]] = state
+
+
 def lower_expand(emitter: Emitter, op: Op) -> None:
     """Expand: strides of 0."""
     assert isinstance(op.kind, Expand) and op.inputs[0] is not None

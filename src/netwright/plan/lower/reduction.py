@@ -15,8 +15,9 @@ from netwright.graph.ops.reduce import (
 )
 from netwright.graph.ops.softmax import Softmax
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, View, unsupported
+from netwright.plan.lower.emitter import Emitter, View
 from netwright.plan.lower.layout import copied, grouped, permuted, physical_order
+from netwright.plan.lower.whole import arithmetic, settle
 
 
 def rows_along(
@@ -139,25 +140,27 @@ def three(
 def lower_reduce(emitter: Emitter, op: Op) -> None:
     """Reduce over any axes."""
     assert isinstance(op.kind, Reduce) and op.inputs[0] is not None
-    view = emitter.read(op.inputs[0])
-    if view.format != "fp32":
-        raise unsupported(op, f"no kernel reduces {view.format}; cast it to float first")
+    view = arithmetic(emitter, emitter.read(op.inputs[0]), op.name)
     axes = tuple(a % len(view.shape) for a in op.kind.axes)
     found, outer, inner = three(emitter, view, axes, op.name)
-    target = _reduced_output(emitter, op, view, axes, (outer, inner), op.kind.keepdims)
+    kept = (outer, inner)
+    target = _reduced_output(emitter, op, view, axes, (kept, view.format), op.kind.keepdims)
     work = 2.0 * emitter.size_of(view.shape, 1)
     emitter.emit("reduce", [target], [found], [REDUCE_CODES[op.kind.function]], op.name, work)
+    settle(emitter, op.outputs[0], op.name)
 
 
 def lower_arg_reduce(emitter: Emitter, op: Op) -> None:
     """ArgReduce along one axis."""
     assert isinstance(op.kind, ArgReduce) and op.inputs[0] is not None
-    view = emitter.read(op.inputs[0])
+    view = arithmetic(emitter, emitter.read(op.inputs[0]), op.name)
     axes = (op.kind.axis % len(view.shape),)
     found, outer, inner = three(emitter, view, axes, op.name)
-    target = _reduced_output(emitter, op, view, axes, (outer, inner), op.kind.keepdims)
+    kept = (outer, inner)
+    target = _reduced_output(emitter, op, view, axes, (kept, "int64"), op.kind.keepdims)
     code = REDUCE_CODES[op.kind.function]
     emitter.emit("arg_reduce", [target], [found], [code], op.name)
+    settle(emitter, op.outputs[0], op.name)
 
 
 def _reduced_output(
@@ -165,14 +168,13 @@ def _reduced_output(
     op: Op,
     view: View,
     axes: tuple[int, ...],
-    kept: tuple[tuple[int, ...], tuple[int, ...]],
+    kept: tuple[tuple[tuple[int, ...], tuple[int, ...]], str],
     keepdims: bool,
 ) -> View:
-    """The output as [outer, inner]; it lies in the order that its input's kept dims have."""
-    outer, inner = kept
+    """The output as [outer, inner] in a format; it lies as its input's kept dims do."""
+    (outer, inner), form = kept
     ones = tuple(1 if d in axes else view.shape[d] for d in range(len(view.shape)))
     order = (*axes, *outer, *inner)
-    form = emitter.graph[op.outputs[0]].format.name
     full = emitter.scratch(ones, form, op.name, order)
     target = grouped(full, (outer, inner))
     assert target is not None
@@ -195,7 +197,7 @@ def lower_lp_norm(emitter: Emitter, op: Op) -> None:
 def lower_cumulative_sum(emitter: Emitter, op: Op) -> None:
     """CumulativeSum along one axis."""
     assert isinstance(op.kind, CumulativeSum) and op.inputs[0] is not None
-    view = emitter.read(op.inputs[0])
+    view = arithmetic(emitter, emitter.read(op.inputs[0]), op.name)
     flags = [int(op.kind.exclusive), int(op.kind.reverse)]
     _along(emitter, op, view, op.kind.axis, "cumulative_sum", flags)
 
@@ -204,19 +206,20 @@ def _along(
     emitter: Emitter, op: Op, view: View, axis: int, opcode: str, parameters: list[int]
 ) -> None:
     """An operator along one axis of any view; its first parameter is the axis."""
-    form = emitter.graph[op.outputs[0]].format.name
-    out = emitter.scratch(view.shape, form, op.name, physical_order(view))
+    out = emitter.scratch(view.shape, view.format, op.name, physical_order(view))
     emitter.views[op.outputs[0]] = out
     emitter.emit(opcode, [out], [view], [axis % len(view.shape), *parameters], op.name)
+    settle(emitter, op.outputs[0], op.name)
 
 
 def lower_top_k(emitter: Emitter, op: Op) -> None:
     """TopK along one axis."""
     assert isinstance(op.kind, TopK) and op.inputs[0] is not None
-    view = emitter.read(op.inputs[0])
+    view = arithmetic(emitter, emitter.read(op.inputs[0]), op.name)
     axis = op.kind.axis % len(view.shape)
-    for tensor in op.outputs:
-        value = emitter.graph[tensor]
-        emitter.views[tensor] = emitter.scratch(value.shape, value.format.name, op.name)
+    for tensor, form in zip(op.outputs, (view.format, "int64"), strict=True):
+        emitter.views[tensor] = emitter.scratch(emitter.graph[tensor].shape, form, op.name)
     targets = [emitter.views[t] for t in op.outputs]
     emitter.emit("top_k", targets, [view], [axis, int(op.kind.largest)], op.name)
+    for tensor in op.outputs:
+        settle(emitter, tensor, op.name)

@@ -13,15 +13,16 @@ from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
 from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
-from netwright.graph.ops.norm import GroupNorm, LayerNorm, LpNorm, RmsNorm
+from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, LpNorm, RmsNorm
 from netwright.graph.ops.pool import Pool
-from netwright.graph.ops.position import CacheAppend, Rope
+from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
 from netwright.graph.ops.quantise import FakeQuantise
 from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
 from netwright.graph.ops.resize import Resize
 from netwright.graph.ops.softmax import Softmax
 from netwright.plan.lower import (
+    affine,
     elementwise,
     indexing,
     linear,
@@ -31,13 +32,14 @@ from netwright.plan.lower import (
     spatial,
     token,
 )
-from netwright.plan.lower.emitter import Emitter
+from netwright.plan.lower.emitter import ITEM_BYTES, Emitter, unsupported
 
 Lowering: TypeAlias = Callable[[Emitter, Op], None]
 
 LOWERINGS: Mapping[type[OpKind], Lowering] = {
     ArgReduce: reduction.lower_arg_reduce,
     Attention: token.lower_attention,
+    BatchNorm: affine.lower_batch_norm,
     Binary: elementwise.lower_binary,
     CacheAppend: token.lower_cache_append,
     Cast: elementwise.lower_cast,
@@ -68,6 +70,7 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     ScatterNd: indexing.lower_indexed,
     Slice: movement.lower_slice,
     Softmax: reduction.lower_softmax,
+    StateUpdate: movement.lower_state_update,
     Tile: movement.lower_tile,
     TopK: reduction.lower_top_k,
     Transpose: movement.lower_transpose,
@@ -89,4 +92,14 @@ def lower_op(emitter: Emitter, op: Op) -> None:
             f"{op.name}: no native kernel for {type(op.kind).__name__}; covered: {covered}. "
             "The reference interpreter covers every kind"
         )
+    _refuse_unplain(emitter, op)
     lowering(emitter, op)
+
+
+def _refuse_unplain(emitter: Emitter, op: Op) -> None:
+    """Results that cannot lie in memory as kernels write them."""
+    for tensor in op.outputs:
+        form = emitter.graph[tensor].format.name
+        if form not in ITEM_BYTES:
+            plain = ", ".join(name for name in ITEM_BYTES if name != "bytes")
+            raise unsupported(op, f"no kernel writes {form}; cast it to one of {plain}")
