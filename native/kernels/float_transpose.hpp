@@ -59,8 +59,9 @@ class SpreadConvolution {
     work.first = work.last = true, work.bias = bias_, work.finish = residual_ ? &plain_ : &finish_;
     for (std::int64_t begin = mine.begin; begin < mine.end; begin += blocks_.rows) {
       const std::int64_t count = std::min(blocks_.rows, mine.end - begin);
-      for (std::int64_t r = 0; r < count; ++r) {
-        rows_[r] = source(begin + r);
+      Place place = first(begin);
+      for (std::int64_t r = 0; r < count; ++r, advance(place)) {
+        rows_[r] = source(place);
         outs_[r] = block_ + r * blocks_.padded;
       }
       for (std::int64_t index = 0; index < layout.num_panels(); ++index) {
@@ -69,19 +70,33 @@ class SpreadConvolution {
         work.weight = reinterpret_cast<const float*>(call_.operand[2].data) + work.panel.column * channels;
         run_rows(work, count);
       }
-      for (std::int64_t r = 0; r < count; ++r) spread(begin + r, outs_[r]);
+      place = first(begin);
+      for (std::int64_t r = 0; r < count; ++r, advance(place)) spread(place, outs_[r]);
     }
   }
 
  private:
-  const float* source(std::int64_t pixel) const {
-    const std::int64_t x = pixel % blocks_.width, y = pixel / blocks_.width % blocks_.height, image = pixel / blocks_.width / blocks_.height;
+  // An input pixel; counted on, since a division a pixel would take longer than a narrow product.
+  struct Place {
+    std::int64_t image, y, x;
+  };
+  Place first(std::int64_t pixel) const {
+    return {pixel / blocks_.width / blocks_.height, pixel / blocks_.width % blocks_.height, pixel % blocks_.width};
+  }
+  void advance(Place& place) const {
+    if (++place.x < blocks_.width) return;
+    place.x = 0;
+    if (++place.y == blocks_.height) place.y = 0, ++place.image;
+  }
+
+  const float* source(const Place& place) const {
+    const auto [image, y, x] = place;
     if (y >= x_.shape[2] || x >= x_.shape[3]) return zeros_;
     return reinterpret_cast<const float*>(x_.data + image * x_.stride[0] + y * x_.stride[2] + x * x_.stride[3]);
   }
 
-  void spread(std::int64_t pixel, const float* from) const {
-    const std::int64_t x = pixel % blocks_.width, y = pixel / blocks_.width % blocks_.height, image = pixel / blocks_.width / blocks_.height;
+  void spread(const Place& place, const float* from) const {
+    const auto [image, y, x] = place;
     const std::int64_t outputs = out_.shape[1], left = x * window_.stride_x - window_.pad_left;
     const std::int64_t first = std::max<std::int64_t>(0, -left), last = std::min(window_.kernel_x, out_.shape[3] - left);
     const bool adjacent = out_.stride[3] == 4 * outputs && !residual_;

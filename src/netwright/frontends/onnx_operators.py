@@ -8,6 +8,7 @@ from netwright.errors import UnsupportedError
 from netwright.frontends import (
     onnx_create,
     onnx_elementwise,
+    onnx_integer,
     onnx_layers,
     onnx_movement,
     onnx_quantise,
@@ -20,6 +21,7 @@ from netwright.frontends.onnx_file import OnnxNode
 OPERATORS: dict[str, Reader] = {
     **onnx_create.READERS,
     **onnx_elementwise.READERS,
+    **onnx_integer.READERS,
     **onnx_layers.READERS,
     **onnx_movement.READERS,
     **onnx_quantise.READERS,

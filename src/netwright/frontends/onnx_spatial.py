@@ -46,7 +46,11 @@ def _pads(
 
 
 def _conv(call: Call) -> Sequence[Value]:
-    x, weight = call.value(0), call.value(1)
+    return (convolution(call, call.value(0), call.value(1), _bias(call)),)
+
+
+def convolution(call: Call, x: Value, weight: Value, bias: tuple[Value, ...]) -> Value:
+    """A convolution with the node's attributes."""
     rank = len(x.shape) - 2
     strides = _spatial(call, "strides", rank, 1)
     dilations = _spatial(call, "dilations", rank, 1)
@@ -55,7 +59,7 @@ def _conv(call: Call) -> Sequence[Value]:
         raise call.malformed(f"a weight of shape {weight.shape} for an input of {x.shape}")
     pads = _pads(call, x.shape[2:], kernel, strides, dilations)
     kind = Conv(strides, pads, dilations, call.integer("group", 1))
-    return (call.add(kind, x, weight, *_bias(call)),)
+    return call.add(kind, x, weight, *bias)
 
 
 def _bias(call: Call) -> tuple[Value, ...]:

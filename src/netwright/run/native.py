@@ -88,6 +88,7 @@ class NativeRuntime(Runtime):
         self._tables: Tables = frame.tables
         self._entries: dict[str, _Entry] = {e.name: e for e in frame.entries}
         self._arenas = frame.arenas
+        self._fixed: dict[int, NDArray[Any]] = {}
         self._trace = False
         self._last: tuple[_Entry, list[int]] | None = None
         wanted = max(1, threads or frame.threads)
@@ -160,7 +161,13 @@ class NativeRuntime(Runtime):
         return self._entries[name]
 
     def _view(self, operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:
-        return view(self._core.arena(operand.arena), operand, symbols)
+        if symbols:
+            return view(self._core.arena(operand.arena), operand, symbols)
+        # Without symbols a place never changes; a port is looked up by itself, entries keep it.
+        found = self._fixed.get(id(operand))
+        if found is None:
+            found = self._fixed[id(operand)] = view(self._core.arena(operand.arena), operand, {})
+        return found
 
     def view(self, entry: str, name: str, symbols: Mapping[str, int]) -> NDArray[Any]:
         """The memory of an input or output itself (not a copy)."""

@@ -174,6 +174,8 @@ def _linear(draft: Draft, op: Op) -> Sequence[Op] | None:
     if x is None or weight is None or not draft.is_constant(weight) or draft.is_constant(x):
         return None
     shape = draft.shape(weight)
+    if type_of(draft[x]).element != "float":
+        return None
     if len(shape) < 2 or any(e != 1 for e in shape[:-2]) or len(shape) > len(draft.shape(x)):
         return None
     if len(shape) > 2:

@@ -46,6 +46,7 @@ ORACLES = {
     "not": None,
     "isnan": torch.isnan,
     "scale": lambda x: ALPHA * x + BETA,
+    "scaled_hard_swish": lambda x: ALPHA * F.hardswish(x) + BETA,
 }
 
 
@@ -64,7 +65,7 @@ def test_codes_are_the_docstring_order():
     names = [part.split("(")[0].split()[0] for part in _commas(words)]
     assert names == list(FUNCTION_CODES) == list(ORACLES)
     assert FUNCTION_CODES["identity"] == 0
-    assert list(FUNCTION_CODES.values()) == list(range(33))
+    assert list(FUNCTION_CODES.values()) == list(range(34))
     words = Binary.__doc__.partition("operator: ")[2].partition(".")[0]
     assert list(BINARY_CODES) == words.split()
     assert list(REDUCE_CODES) == ["sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square"]
