@@ -18,6 +18,7 @@ from netwright.graph.interpret import interpret
 from netwright.graph.op import OpKind
 from netwright.graph.ops.elementwise import Binary, Unary
 from netwright.graph.ops.function import Function
+from netwright.graph.ops.kinds import KINDS
 from netwright.graph.ops.linear import MatMul
 from netwright.graph.ops.movement import Transpose
 from netwright.graph.ops.norm import BatchNorm
@@ -25,6 +26,7 @@ from netwright.graph.ops.position import StateUpdate
 from netwright.graph.ops.reduce import REDUCE_CODES, ArgReduce, CumulativeSum, Reduce
 from netwright.job.job import Infer
 from netwright.machine.load import library_machine
+from netwright.plan.lower.table import LOWERINGS
 from netwright.plan.make import make_plan
 from netwright.run.native import NativeRuntime
 from netwright.run.reference import ReferenceRuntime
@@ -67,6 +69,10 @@ def agree(graph: Graph, inputs: Mapping[str, NDArray], bound: float = 0.0) -> No
         found = runtime.call("forward", inputs, {})
         for name, array in expected.items():
             np.testing.assert_allclose(found[name], array, rtol=bound, atol=bound)
+
+
+def test_every_kind_of_operator_is_lowered() -> None:
+    assert set(LOWERINGS) == set(KINDS)
 
 
 @few
