@@ -21,7 +21,7 @@ from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
 from netwright.plan.lower.layout import broadcast, physical_order, squeezed
 from netwright.plan.lower.linear import epilogue
 from netwright.plan.lower.token import lower_glu
-from netwright.plan.lower.whole import ARITHMETIC, arithmetic, settle, together
+from netwright.plan.lower.whole import arithmetic, settle, together
 
 MAX_RANK = 6
 
@@ -37,7 +37,8 @@ def emit_elementwise(
     """One elementwise step over the broadcast shape; the output lies as its largest input does."""
     value = emitter.graph[output]
     form = value.format.name
-    wide = form if opcode == "copy" or form in ARITHMETIC else "int64"
+    # Kernels write what they read, but for tests; the graph may want another width.
+    wide = form if opcode == "copy" or form == "bool" else inputs[-1].format
     out = fresh_like(emitter, value.shape, wide, inputs, source)
     emit_on(emitter, opcode, out, inputs, parameters, source)
     emitter.views[output] = out
