@@ -76,6 +76,8 @@ def prompt_ids(path: Path, tokeniser: Tokeniser, prompt: str, chat: bool) -> lis
 
 def job_for(prompt_tokens: int, options: TextOptions) -> Generate:
     """The job whose context is the next multiple of the step."""
+    if options.threads is not None and options.threads < 1:
+        raise JobError(f"threads: got {options.threads}, expected at least 1")
     needed = prompt_tokens + options.tokens
     context = -(-needed // CONTEXT_STEP) * CONTEXT_STEP
     return Generate(
@@ -91,7 +93,12 @@ def open_session(
 ) -> Session:
     """Plans (or finds the plan) and loads the program."""
     request = Request(source, "here", job_for(len(ids), options))
-    prepared = prepare(request, progress)
+    try:
+        prepared = prepare(request, progress)
+    except JobError:
+        # The model's context may end between two steps; if it is too small, its message is exact.
+        request = replace(request, job=replace(request.job, prompt=len(ids)))
+        prepared = prepare(request, progress)
     before = resident_bytes()
     reset_peak()
     runtime = NativeRuntime(prepared.file)

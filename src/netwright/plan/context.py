@@ -41,6 +41,6 @@ def _cut(graph: Graph, tensor: Tensor, rows: int) -> Tensor:
     if isinstance(first.size, int) and first.size < rows:
         raise JobError(
             f"{graph.name}: {rows} tokens (prompt and generated) exceed its context of "
-            f"{first.size}; ask for fewer"
+            f"{first.size}; ask for fewer tokens or shorten the prompt"
         )
     return replace(tensor, dims=(replace(first, size=rows), *rest))

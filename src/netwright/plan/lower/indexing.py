@@ -7,7 +7,7 @@ from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, Scatter
 from netwright.plan.lower.emitter import Emitter
 from netwright.plan.lower.layout import grouped
 from netwright.plan.lower.movement import packed
-from netwright.plan.lower.token import ACTIVATION_FORMAT, lower_embedding
+from netwright.plan.lower.token import ACTIVATION_FORMAT, float_weight, lower_embedding
 
 
 def lower_gather(emitter: Emitter, op: Op) -> None:
@@ -15,10 +15,11 @@ def lower_gather(emitter: Emitter, op: Op) -> None:
     assert isinstance(op.kind, Gather)
     table_id, indices_id = op.inputs
     assert table_id is not None and indices_id is not None
-    if emitter.graph[table_id].format.name in ACTIVATION_FORMAT:
+    form = emitter.graph[table_id].format.name
+    if form in ACTIVATION_FORMAT or (form in ("fp16", "bf16") and _embeds(emitter, op)):
         lower_embedding(emitter, op)
         return
-    table = packed(emitter, emitter.read(table_id), op.name)
+    table = packed(emitter, float_weight(emitter, table_id), op.name)
     indices = packed(emitter, emitter.read(indices_id), op.name)
     axis = op.kind.axis % len(table.shape)
     rank = len(table.shape)
@@ -32,6 +33,15 @@ def lower_gather(emitter: Emitter, op: Op) -> None:
     assert source is not None and flat is not None and target is not None
     work = 2.0 * emitter.size_of(out.shape, 1)
     emitter.emit("gather", [target], [source, flat], [], op.name, work)
+
+
+def _embeds(emitter: Emitter, op: Op) -> bool:
+    """Whether a list of ids picks rows of a constant matrix."""
+    assert isinstance(op.kind, Gather)
+    table, ids = op.inputs
+    assert table is not None and ids is not None
+    ranks = len(emitter.graph[table].shape), len(emitter.graph[ids].shape)
+    return emitter.is_constant(table) and ranks == (2, 1) and op.kind.axis % 2 == 0
 
 
 def lower_indexed(emitter: Emitter, op: Op) -> None:

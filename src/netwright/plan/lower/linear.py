@@ -14,7 +14,7 @@ from netwright.graph.tensor import TensorId
 from netwright.native import core
 from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
 from netwright.plan.lower.layout import broadcast, copied
-from netwright.plan.lower.token import ACTIVATION_FORMAT, float_rows, fresh_rows
+from netwright.plan.lower.token import ACTIVATION_FORMAT, float_rows, float_weight, fresh_rows
 from netwright.plan.lower.token import lower_linear_quantised as lower_quantised
 from netwright.plan.lower.whole import cast, settle
 
@@ -37,7 +37,7 @@ def lower_linear(emitter: Emitter, op: Op) -> None:
         raise unsupported(op, "its weight is computed; write it as a MatMul")
     rows = float_rows(emitter, x, op.name)
     extra = [
-        None if bias is None else emitter.read(bias),
+        None if bias is None else float_weight(emitter, bias),
         None if residual is None else float_rows(emitter, residual, op.name),
     ]
     parameters = epilogue(op.kind.function)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from netwright.graph.extent import Extent, product
 from netwright.graph.op import Op
 from netwright.graph.ops.attention import Attention
@@ -11,7 +13,7 @@ from netwright.graph.ops.linear import Linear
 from netwright.graph.ops.norm import RmsNorm
 from netwright.graph.ops.position import CacheAppend, Rope
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, View, unsupported
+from netwright.plan.lower.emitter import ITEM_BYTES, Emitter, View, unsupported
 from netwright.plan.lower.layout import broadcast, copied
 from netwright.plan.lower.movement import packed
 
@@ -21,6 +23,8 @@ ACTIVATION_FORMAT = {
     "q2_k": "act8x256", "q3_k": "act8x256", "q4_k": "act8x256", "q5_k": "act8x256",
     "q6_k": "act8x256", "tq1_0": "act8x256", "tq2_0": "act8x256",
 }  # fmt: skip
+# What norms, biases and general gathers read; other weights are decoded for them.
+_READ_AS_IS = frozenset(ITEM_BYTES) - {"fp16", "bf16"}
 
 
 def quantised_only(emitter: Emitter, tensor: TensorId) -> str | None:
@@ -49,6 +53,18 @@ def quantised(emitter: Emitter, tensor: TensorId, format_name: str, source: str)
     emitter.emit("quantize_rows", [made], [rows], [], source, _work(emitter, rows.shape, 4.0))
     emitter.act8[tensor, format_name] = made
     return made
+
+
+def float_weight(emitter: Emitter, tensor: TensorId) -> View:
+    """A tensor as it is; a weight in a float format that no kernel reads is decoded to fp32."""
+    form = emitter.graph[tensor].format.name
+    if not emitter.is_constant(tensor) or form in _READ_AS_IS:
+        return emitter.read(tensor)
+
+    def make() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        return np.asarray(emitter.array(tensor), np.float32)
+
+    return emitter.cached_constant(("fp32", tensor), make, "fp32", emitter.graph[tensor].name)
 
 
 def float_rows(emitter: Emitter, tensor: TensorId, source: str) -> View:
@@ -105,7 +121,9 @@ def lower_rms_norm(emitter: Emitter, op: Op) -> None:
     rows = float_rows(emitter, x, op.name)
     out = output_rows(emitter, op.outputs[0], op.name)
     work = _work(emitter, rows.shape, 6.0)
-    emitter.emit("rms_norm", [out], [rows, emitter.read(scale)], [op.kind.epsilon], op.name, work)
+    emitter.emit(
+        "rms_norm", [out], [rows, float_weight(emitter, scale)], [op.kind.epsilon], op.name, work
+    )
 
 
 def lower_glu(emitter: Emitter, op: Op) -> None:
@@ -145,7 +163,7 @@ def lower_linear_quantised(emitter: Emitter, op: Op) -> None:
         [
             rows,
             table,
-            None if bias is None else emitter.read(bias),
+            None if bias is None else float_weight(emitter, bias),
             None if residual is None else float_rows(emitter, residual, op.name),
         ],
         [FUNCTION_CODES[f.name], f.alpha, f.beta],
