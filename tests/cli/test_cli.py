@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,19 @@ def test_an_unknown_machine_is_code_2(
         main()
     assert caught.value.code == 2
     assert "abacus" in capsys.readouterr().err
+
+
+def test_a_stream_that_lacks_letters_shows_question_marks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["netwright", "run", "x"])
+
+    def show() -> None:
+        print("Ünï")
+
+    monkeypatch.setattr("netwright.cli.main.__getattr__", lambda _: show)
+    main()
+    sys.stdout.flush()
+    assert raw.getvalue() == b"?n?\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from netwright import __version__
@@ -23,6 +24,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # what needs nothing imports nothing
         print(__version__)
         return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal cannot show is a "?"
     try:
         __getattr__("app")()
     except NetwrightError as error:
