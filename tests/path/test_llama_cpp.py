@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from netwright.errors import FormatError
-from netwright.frontends import load
+from netwright.frontends.load import load
 from netwright.frontends.packages import package_file
 from netwright.job.job import Generate, Limits
 from netwright.machine.load import library_machine
