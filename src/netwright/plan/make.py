@@ -116,7 +116,9 @@ def _within_limits(
         if max(missing) <= 0:
             found = widest(found, kept.job) if tight else found
             return found, (*chosen.decisions, *chunk_decision(found, seen)), None
-        choices = tightened(choices, tuple(max(0.0, m) for m in missing))
+        # Seconds are not quite a sum over weights: what is missing halves from round to round.
+        more = (max(0.0, missing[0]), *(2 * max(0.0, m) for m in missing[1:]))
+        choices = tightened(choices, more, chosen.bound)
     return slim, (kept_precision(slim.graph), *chunk_decision(slim, seen)), _excess(slim)
 
 

@@ -9,6 +9,7 @@ weight counts for more than another. It is measured against the weights as the f
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from netwright.job.job import Choose
 from netwright.plan.assign import Assignment, Option, assign
 from netwright.plan.candidates import Item, bytes_of, items_of, losses, seconds_of
 from netwright.plan.capacity import rooms
+from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.draft import Draft
 from netwright.plan.lower.token import ACTIVATION_FORMAT
@@ -41,21 +43,24 @@ LOSSES_SHARE = 0.2  # of the time that choosing takes: the rest is writing weigh
 class Choices:
     """The weights that may change, and for each format of each what it loses and takes.
 
-    Demands are bytes and, where the job limits time, seconds of the call that repeats.
+    Demands are bytes and, where the job limits time, seconds of the call that repeats. `bound` is
+    what the loss cannot go below, found before the limits were tightened.
     """
 
     items: tuple[Item, ...]
     options: tuple[tuple[Option, ...], ...]
     limits: tuple[float, ...]
+    bound: float = math.inf
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A graph in its formats, and the decisions that say so."""
+    """A graph in its formats, the decisions that say so, and what no other choice can beat."""
 
     graph: Graph
     decisions: tuple[Decision, ...]
+    bound: float
 
 
 def kept_precision(graph: Graph, why: str = "") -> Decision:
@@ -134,10 +139,13 @@ def _limits(kept: Draft, options: Sequence[Sequence[Option]]) -> tuple[float, ..
     return (free, most - other)
 
 
-def tightened(choices: Choices, excess: tuple[float, ...]) -> Choices:
-    """The same with less room, after a plan showed that so much was missing."""
+def tightened(choices: Choices, excess: tuple[float, ...], bound: float) -> Choices:
+    """The same with less room, after a plan showed that so much was missing.
+
+    `bound` is that of the first choice: with less room it would be no bound of the whole.
+    """
     limits = tuple(limit - more for limit, more in zip(choices.limits, excess, strict=True))
-    return replace(choices, limits=limits)
+    return replace(choices, limits=limits, bound=bound)
 
 
 def choose_precision(graph: Graph, choices: Choices, progress: Progress) -> Chosen | None:
@@ -149,6 +157,10 @@ def choose_precision(graph: Graph, choices: Choices, progress: Progress) -> Chos
     found = assign(choices.options, choices.limits)
     if found is None:
         return None
+    reached = found.certificate
+    bound = min(reached.bound or 0.0, choices.bound)
+    proved = reached.proved and bound >= reached.value
+    promise = Certificate(reached.objective, reached.value, bound, reached.method, proved)
     wanted = {
         item.tensor: item.formats[option]
         for item, option in zip(choices.items, found.chosen, strict=True)
@@ -167,15 +179,15 @@ def choose_precision(graph: Graph, choices: Choices, progress: Progress) -> Chos
     total = Decision(
         "precision",
         kept_precision(graph).chosen,
-        f"{METHOD}; {found.certificate.text} ({found.certificate.method})",
+        f"{METHOD}; {promise.text} ({promise.method})",
         (Alternative("every weight kept", 0.0), *_uniform(choices)),
-        found.certificate.value,
-        found.certificate.bound,
+        promise.value,
+        bound,
         "loss",
-        f"loss {found.certificate.value:.4g} by a sample of each weight, {error:.4g} once all were"
-        f" written; bound {found.certificate.bound:.4g}",
+        f"loss {promise.value:.4g} by a sample of each weight, {error:.4g} once all were"
+        f" written; bound {bound:.4g}",
     )
-    return Chosen(graph, (total, *_by_name(choices, found)))
+    return Chosen(graph, (total, *_by_name(choices, found)), bound)
 
 
 def _uniform(choices: Choices) -> tuple[Alternative, ...]:
