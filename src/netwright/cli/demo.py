@@ -40,20 +40,29 @@ def demo(json: Annotated[bool, typer.Option("--json", help="print one object")] 
     console.print("\n")
     show_outcome(outcome)
     table = Table(title="The same network elsewhere, simulated", title_justify="left")
-    for column in ("machine", "prompt of 128", "one token", "bound", "energy a token"):
-        table.add_column(column)
+    table.add_column("machine")
+    for column in ("prompt of 128", "one token", "bound", "energy a token"):
+        table.add_column(column, justify="right")
     for plan in plans:
         table.add_row(*_row(plan))
     console.print(table)
+    for plan in plans:
+        if plan.infeasible is not None:
+            console.print(f"{_title(plan)} {infeasible_text(plan.infeasible)}", markup=False)
+
+
+def _title(plan: Plan) -> str:
+    """The machine's title without what is in brackets."""
+    return plan.machine.title.partition(" (")[0]
 
 
 def _row(plan: Plan) -> tuple[str, ...]:
     if plan.infeasible is not None:
-        return plan.machine.title, infeasible_text(plan.infeasible), "", "", ""
+        return _title(plan), "does not fit", "", "", ""
     prompt, token = plan.prediction("prefill"), plan.prediction("decode")
     bound = token.certificate.bound
     return (
-        plan.machine.title,
+        _title(plan),
         quantity(prompt.seconds, "seconds"),
         quantity(token.seconds, "seconds"),
         "" if bound is None else quantity(bound, "seconds"),

@@ -14,7 +14,7 @@ from netwright.machine.load import machine, machine_names
 from netwright.machine.machine import Machine
 from netwright.machine.probe import probe as probe_here
 from netwright.machine.store import store_path
-from netwright.plan.quantity import quantity
+from netwright.plan.quantity import count, quantity
 
 app = typer.Typer(help="Machines: list, show, probe.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="print one object")]
@@ -35,7 +35,11 @@ def list_(json: AsJson = False) -> None:
         best = max(rates, default=(0.0, ""))
         memory = max((x.capacity_bytes * x.count for x in m.memories), default=0)
         table.add_row(
-            m.name, m.title, m.kind.value, f"{best[0]:.3g} /s {best[1]}", quantity(memory, "bytes")
+            m.name,
+            m.title,
+            m.kind.value,
+            f"{count(best[0])}op/s {best[1]}",
+            quantity(memory, "bytes"),
         )
     console.print(table)
 
@@ -62,7 +66,7 @@ def _show(found: Machine, json: bool) -> None:
         return
     console.print(f"{found.title} ({found.kind.value})", markup=False)
     for unit in found.units:
-        rates = ", ".join(f"{name} {rate:.4g}/s" for name, rate in unit.rates)
+        rates = ", ".join(f"{name} {count(rate)}op/s" for name, rate in unit.rates)
         console.print(f"  {unit.count} x {unit.name}: {rates}", markup=False)
         console.print(f"    {unit.source.basis.value}: {unit.source.text}", markup=False)
         if unit.tables:

@@ -19,6 +19,7 @@ from netwright.path.summary import plan_summary
 from netwright.plan.plan import Plan
 from netwright.plan.quantity import quantity
 from netwright.report.perfetto import write_trace
+from netwright.report.quantities import figure_text, label_of
 from netwright.simulate import simulate as simulate_program
 from netwright.simulate import simulate_generate, simulation
 from netwright.timeline.timeline import Timeline
@@ -79,8 +80,7 @@ def simulate(
     console.print(f"{timeline.name} on {timeline.machine}, simulated", markup=False)
     console.print(f"  {quantity(timeline.seconds, 'seconds')} in {len(timeline.spans)} tasks")
     for name, value in timeline.facts:
-        unit = "seconds" if name.endswith("seconds") else ""
-        console.print(f"  {name}: {quantity(value, unit)}")
+        console.print(f"  {label_of(name)}: {figure_text(name, value)}")
     console.print(f"  peak memory {quantity(timeline.peak_memory_bytes, 'bytes')}")
     if timeline.joules is not None:
         console.print(f"  energy {quantity(timeline.joules, 'joules')}")

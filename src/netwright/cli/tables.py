@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -9,7 +11,9 @@ from rich.table import Table
 from netwright.path.outcome import Figures, Outcome
 from netwright.plan.quantity import quantity
 
-console = Console(highlight=False)
+# What goes to a file or a pipe is not folded to the width of a screen.
+PIPE_COLUMNS = 160
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -45,9 +49,10 @@ def show_outcome(outcome: Outcome) -> None:
     bound = outcome.plan.get("bound_seconds")
     if bound:
         reached = _repeated(outcome.measured)
-        gap = "" if reached is None else f"; measured is {reached / bound:.2f} times the bound"
-        console.print(f"bound {quantity(bound, 'seconds')} ({outcome.plan['certificate']}){gap}")
-    console.print(f"memory: {outcome.plan.get('memory', '')}")
+        gap = "" if reached is None else f"; measured {reached / bound:.2f} times the bound"
+        certificate = f"the plan is {outcome.plan['certificate']}{gap}"
+        console.print(f"no plan can take less than {quantity(bound, 'seconds')}: {certificate}")
+    console.print(f"memory: {outcome.plan.get('memory', 'no bound known')}")
 
 
 def _repeated(figures: Figures) -> float | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from netwright.errors import MachineError
 from netwright.graph.graph import Graph
 from netwright.job.job import Job
+from netwright.machine.load import machine as find_machine
 from netwright.machine.machine import Machine
 from netwright.plan.make import make_plan
 from netwright.plan.plan import Plan
@@ -23,5 +25,15 @@ def plan(graph: Graph, machine: Machine, job: Job) -> Plan:
 
 
 def report(predicted: Timeline, measured: Timeline) -> Report:
-    """Prediction laid over measurement; `.save("report.html")` writes one self-contained page."""
-    return make_report(predicted, measured)
+    """Prediction laid over measurement; `.save("report.html")` writes one self-contained page.
+
+    The roof is drawn of the machine that the prediction is for, where it can be found by its name.
+
+    Raises:
+        ReportError: `predicted` was not simulated or `measured` not measured.
+    """
+    try:
+        on = find_machine(predicted.machine)
+    except MachineError:
+        on = None  # a machine of the caller's own making: its timelines are all that there is
+    return make_report(predicted, measured, on)

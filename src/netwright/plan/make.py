@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -14,9 +13,10 @@ from netwright.machine.machine import Machine
 from netwright.plan.assign import least_demand
 from netwright.plan.capacity import demand_bytes, infeasible_bytes, rooms, tightest
 from netwright.plan.context import for_job
-from netwright.plan.decision import Alternative, Decision
+from netwright.plan.decision import Decision
 from netwright.plan.draft import Draft, draft
 from netwright.plan.infeasible import Infeasible
+from netwright.plan.kernels import addresses, kernels
 from netwright.plan.levers import memory_levers, scratch_levers, time_infeasible, time_limit
 from netwright.plan.plan import Plan
 from netwright.plan.precision import (
@@ -28,8 +28,8 @@ from netwright.plan.precision import (
     uniform,
     with_losses,
 )
+from netwright.plan.predict import Where
 from netwright.plan.slim import chunk_decision, slimmed, widest
-from netwright.program.program import Program
 from netwright.transform.standard import standard
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -75,7 +75,7 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
         graph,
         machine,
         job,
-        (*fusion, *precision, *found.decisions, _kernels(found.program)),
+        (*fusion, *precision, *found.decisions, *_runs(found)),
         found.predictions,
         found.memory,
         found.program,
@@ -153,9 +153,11 @@ def _excess_seconds(found: Draft) -> float:
     return 0.0 if limit is None else found.repeated.seconds - limit
 
 
-def _kernels(program: Program) -> Decision:
-    counts = Counter(task.opcode for entry in program.entries for task in entry.tasks)
-    alternatives = tuple(Alternative(f"{name} x {count}") for name, count in counts.most_common())
-    return Decision(
-        "kernels", f"{sum(counts.values())} tasks", "one kernel covers each kind", alternatives
+def _runs(found: Draft) -> tuple[Decision, ...]:
+    """What the program runs: one arena, and the kernels of every entry."""
+    program = found.program
+    of_entries = (
+        kernels(e, Where(found.machine, found.unit, program.threads_of(e)), found.job)
+        for e in program.entries
     )
+    return addresses(program, found.memory), *of_entries

@@ -16,3 +16,11 @@ def quantity(value: float, unit: str) -> str:
         if abs(value) >= scale:
             return f"{value / scale:.3g} {label}"
     return f"{value:g} {unit}"
+
+
+def count(value: float) -> str:
+    """A number and the prefix of its unit: `12.3 G`; write the unit straight after it."""
+    for scale, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= scale:
+            return f"{value / scale:.3g} {prefix}"
+    return f"{value:g} "
