@@ -118,4 +118,16 @@ std::vector<double> int8_rates(const Kernels& kernels, int threads, double secon
   });
 }
 
+double reference_seconds(const Kernels& kernels) {
+  constexpr std::int64_t kReadWords = 128 * 1024 / 8, kRounds = 1024;
+  static const Words words = filled(kReadWords);
+  sink += kernels.read(words.get(), kReadWords);  // whatever ran before, they lie in the second level now
+  const double wall = wall_seconds();
+  sink += static_cast<std::uint64_t>(kernels.multiply_add(kRounds));
+  sink += kernels.read(words.get(), kReadWords);
+  sink += static_cast<std::uint64_t>(kernels.multiply_add(kRounds));
+  sink += kernels.read(words.get(), kReadWords);
+  return wall_seconds() - wall;
+}
+
 }  // namespace netwright::probe

@@ -27,4 +27,9 @@ std::vector<double> copy_rates(const Kernels& kernels, std::int64_t bytes, int t
 std::vector<double> float_rates(const Kernels& kernels, int threads, double seconds);
 std::vector<double> int8_rates(const Kernels& kernels, int threads, double seconds);
 
+// Seconds of a fixed piece of work, about 15 us of arithmetic and of reading a second-level cache. Beside a
+// measurement it tells whether the processor was left alone: another program, or another guest on the
+// same core, makes both slower.
+double reference_seconds(const Kernels& kernels);
+
 }  // namespace netwright::probe

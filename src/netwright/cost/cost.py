@@ -29,10 +29,10 @@ class Cost:
 class Setting:
     """Where a task stands: on how many units it runs, and what happens between two uses.
 
-    `weights_reuse_bytes` is how much is touched between two uses of the same weights (the weights
-    of the whole entry, say): the smallest memory that holds so much still has them. None: they
-    come from where weights live. `activations_reuse_bytes` likewise; None: the task's own
-    working set.
+    `weights_reuse_bytes` is how much is touched between two uses of the same weights, or of the
+    same keys and values (all of the entry, say): the smallest memory that holds so much still has
+    them. None: weights come from where weights live. `activations_reuse_bytes` likewise; None: the
+    task's own working set.
     """
 
     units: int = 1

@@ -56,10 +56,11 @@ def origin(
 ) -> tuple[int, float]:
     """The level that a kind of traffic comes from, and the bytes touched between two uses."""
     path = machine.path(unit)
-    if kind is TrafficKind.WEIGHTS:
+    if kind is not TrafficKind.ACTIVATIONS and setting.weights_reuse_bytes is not None:
+        # Keys and values are met once in a pass, as weights are.
         reuse = setting.weights_reuse_bytes
-        if reuse is None:
-            return path.index(machine.store(unit)), float("inf")
+    elif kind is TrafficKind.WEIGHTS:
+        return path.index(machine.store(unit)), float("inf")
     else:
         reuse = setting.activations_reuse_bytes
         if reuse is None:

@@ -25,6 +25,8 @@ from netwright.machine.machine import Machine, Unit
 from netwright.machine.table import Regime, Table
 from netwright.timeline.timeline import Interval
 
+ORDER = (Regime.WARM, Regime.CACHED, Regime.COLD)  # from the nearest memory to the furthest
+
 CONFIDENCE = 0.9
 DEVIATIONS = 1.645  # of a normal distribution, for CONFIDENCE
 LEAST_SPREAD = 0.03  # no interval is narrower: repeats on a shared machine differ by so much
@@ -98,22 +100,24 @@ def fit(table: Table) -> Fit:
 
 def find(unit: Unit, work: Work, regime: Regime) -> Table | None:
     """The table of this opcode nearest to the work: its variant first, then its regime."""
+    near = {r: abs(ORDER.index(r) - ORDER.index(regime)) for r in Regime}
     usable = [
         t
         for t in unit.tables
         if t.opcode == work.opcode and len(t.points[0].sizes) == len(work.sizes)
     ]
-    return min(
-        usable, key=lambda t: (t.variant != work.variant, t.regime is not regime), default=None
-    )
+    return min(usable, key=lambda t: (t.variant != work.variant, near[t.regime]), default=None)
 
 
 def regime_of(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Regime:
-    """COLD when the weights come from where they live (or, without any, the activations do)."""
+    """Where the weights come from, or without any the activations."""
     kinds = [t.kind for t in work.traffic if t.kind is not TrafficKind.ACTIVATIONS]
     kind = kinds[0] if kinds else TrafficKind.ACTIVATIONS
     level, _ = origin(machine, unit, work, setting, kind)
-    return Regime.COLD if level == len(machine.path(unit)) - 1 else Regime.WARM
+    outermost = len(machine.path(unit)) - 1
+    if level == outermost:
+        return Regime.COLD
+    return Regime.CACHED if level == outermost - 1 else Regime.WARM
 
 
 def table(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cost:

@@ -74,6 +74,7 @@ def build(document: Document, where: str) -> Machine:
         busy_power_watts=section.busy_power_watts,
         launch_seconds=section.launch_seconds,
         synchronise_seconds=section.synchronise_seconds,
+        runtime_bytes=section.runtime_bytes,
     )
     try:
         return verify(machine)

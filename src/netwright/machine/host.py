@@ -43,8 +43,13 @@ class Host:
     @property
     def key(self) -> str:
         """Two profiles with one key may stand for each other."""
+        return f"{self.hardware}{self.build}"
+
+    @property
+    def hardware(self) -> str:
+        """How keys of this machine begin, whatever build measured it."""
         caches = ",".join(f"L{c.level}:{c.size_bytes}/{c.sharers}" for c in self.caches)
-        return f"{self.processor}|{self.processors}|{caches}|{self.build}"
+        return f"{self.processor}|{self.processors}|{caches}|"
 
 
 def host() -> Host:

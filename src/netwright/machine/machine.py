@@ -192,7 +192,8 @@ class Machine:
 
     `busy_power_watts` is the power under load (thermal design power where no better is known).
     `launch_seconds` is the fixed cost of starting one task, `synchronise_seconds` that of one
-    barrier among all units.
+    barrier among all units. `runtime_bytes` is what the runtime holds in a process besides any
+    program.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Machine:
     busy_power_watts: float | None = None
     launch_seconds: float = 0.0
     synchronise_seconds: float = 0.0
+    runtime_bytes: int = 0
 
     @property
     def num_devices(self) -> int:

@@ -126,3 +126,4 @@ class MachineSection(Section):
     busy_power_watts: NotNegative | None = None
     launch_seconds: NotNegative = 0.0
     synchronise_seconds: NotNegative = 0.0
+    runtime_bytes: Annotated[int, Field(ge=0, le=2**40)] = 0

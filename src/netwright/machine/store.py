@@ -70,6 +70,25 @@ def load(path: Path, key: str, depths: tuple[str, ...]) -> Machine | None:
     return None
 
 
+def is_stale(path: Path, prefix: str) -> bool:
+    """Whether there are profiles whose keys begin so: of this machine, by another build perhaps.
+
+    Raises:
+        MachineError: the store is damaged.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            connection.execute(SCHEMA)
+            keys = [str(row[0]) for row in connection.execute("SELECT key FROM profile")]
+    except (sqlite3.Error, OSError) as error:
+        raise MachineError(
+            f"{path}: cannot be read ({error}); remove it: the next probe writes a new one"
+        ) from error
+    return any(key.startswith(prefix) for key in keys)
+
+
 def _build(document: object, path: Path) -> Machine:
     try:
         loaded: object = json.loads(str(document))

@@ -9,10 +9,11 @@ from typing import final
 
 @final
 class Regime(Enum):
-    """Where the weights (or the largest operand) lay when the point was taken."""
+    """Where the weights (or the keys and values) lay when the point was taken."""
 
     COLD = "cold"  # streamed from the outermost memory
-    WARM = "warm"  # in the caches from the call before
+    CACHED = "cached"  # in the last cache, which the units share; the inner ones held other bytes
+    WARM = "warm"  # in the innermost caches from the call before
 
 
 @final

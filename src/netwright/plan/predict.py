@@ -12,7 +12,7 @@ from netwright.cost.formulas import work
 from netwright.cost.work import Work
 from netwright.errors import PlanError
 from netwright.job.job import Generate, Job
-from netwright.machine.machine import Machine, Unit
+from netwright.machine.machine import Basis, Machine, Unit
 from netwright.plan.certificate import Certificate
 from netwright.plan.plan import Prediction
 from netwright.program.program import Entry, Program, Task
@@ -121,12 +121,17 @@ def predict(entry: Entry, where: Where, symbols: Mapping[str, int]) -> Predictio
         high += cost.interval.high
         bound += least
         joules = None if joules is None or cost.joules is None else joules + cost.joules
-    certificate = Certificate(
-        "seconds", seconds, min(bound, seconds), "each task's roofline at peak rates", False
-    )
+    certificate = Certificate("seconds", seconds, min(bound, seconds), _method(where.unit), False)
     return Prediction(
         entry.name, tuple(sorted(symbols.items())), seconds, low, high, joules, certificate
     )
+
+
+def _method(unit: Unit) -> str:
+    """What the bound rests on: it is proved only as far as the rates are."""
+    if unit.source.basis is Basis.MEASURED:
+        return "by measured rates: each task's roofline at the best that the probe saw"
+    return "by the machine file's rates: each task's roofline at peak"
 
 
 def largest_task(program: Program) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from netwright.cost.storage import BLOCKS, row_bytes
 from netwright.graph.extent import resolve
+from netwright.program.footprint import Call, arena_bytes, beside_bytes, expected_bytes
 from netwright.program.program import ArenaKind, Entry, Operand, Program
 from netwright.simulate.events import occupy
 from netwright.timeline.timeline import MemorySample
@@ -30,26 +31,30 @@ class _Value:
     last: int
 
 
-def held_bytes(program: Program) -> dict[str, int]:
-    """Bytes of each memory that the program holds, whatever it is doing: scratch excluded.
+def peak_bytes(program: Program, calls: Sequence[Call], runtime_bytes: int) -> int:
+    """Bytes expected to be resident at most in these calls, all memories together.
 
-    Of a mapped file only what some task touches counts: the rest is never read.
+    `runtime_bytes`: what the machine's runtime holds besides any program.
+    """
+    return expected_bytes(program, calls) + runtime_bytes
+
+
+def held_bytes(program: Program, calls: Sequence[Call], runtime_bytes: int) -> dict[str, int]:
+    """Bytes of each memory that are held whatever task is running: all but scratch.
+
+    What the runtime needs beside the arenas counts where the scratch is.
     """
     held: dict[str, int] = {}
-    for index, arena in enumerate(program.arenas):
-        if arena.kind is ArenaKind.SCRATCH:
-            continue
-        size = arena.size_bytes
-        if arena.kind is ArenaKind.FILE:
-            size = min(size, _touched_bytes(program, index))
-        held[arena.memory] = held.get(arena.memory, 0) + size
+    beside = beside_bytes(program, calls) + runtime_bytes
+    where = [a.memory for a in program.arenas if a.kind is ArenaKind.SCRATCH]
+    where += [a.memory for a in program.arenas]
+    for memory in where[:1]:
+        held[memory] = beside
+    for index, size in arena_bytes(program, calls).items():
+        arena = program.arenas[index]
+        if arena.kind is not ArenaKind.SCRATCH:
+            held[arena.memory] = held.get(arena.memory, 0) + size
     return held
-
-
-def peak_bytes(program: Program) -> int:
-    """Bytes that the program holds at its worst, scratch included, all memories together."""
-    scratch = (a.size_bytes for a in program.arenas if a.kind is ArenaKind.SCRATCH)
-    return sum(held_bytes(program).values()) + sum(scratch)
 
 
 def extent_bytes(operand: Operand, symbols: Mapping[str, int]) -> tuple[int, int]:
@@ -96,9 +101,10 @@ def samples(
     entry: Entry,
     symbols: Mapping[str, int],
     times: tuple[NDArray[np.float64], NDArray[np.float64]],
+    runtime_bytes: int,
 ) -> tuple[MemorySample, ...]:
     """Bytes in use over one call, task by task. `times`: start and end of each task."""
-    held = held_bytes(program)
+    held = held_bytes(program, [(entry.name, symbols)], runtime_bytes)
     result: list[MemorySample] = []
     for memory, alive in live_scratch(program, entry, symbols):
         base = held.pop(memory, 0)
@@ -146,18 +152,3 @@ def _values(entry: Entry, arena: int, symbols: Mapping[str, int]) -> list[_Value
                 value.last = min(value.last, max(index - 1, value.born))
             live.append(_Value(low, high, index, index))
     return gone + live
-
-
-def _touched_bytes(program: Program, arena: int) -> int:
-    spans: list[tuple[int, int]] = []
-    for entry in program.entries:
-        high = {name: most for name, _, most in entry.bounds}
-        for task in entry.tasks:
-            for operand in task.operands:
-                if operand is not None and operand.arena == arena:
-                    spans.append(extent_bytes(operand, high))
-    total, end = 0, 0
-    for low, high_end in sorted(spans):
-        total += max(0, high_end - max(low, end))
-        end = max(end, high_end)
-    return total

@@ -32,8 +32,8 @@ Price: TypeAlias = Callable[[Task, Mapping[str, int]], TaskCost]
 def machine_price(machine: Machine, unit: Unit, entry: Entry, threads: int) -> Price:
     """Prices by the cost model that the unit declares.
 
-    A task of p parts runs on as many units, at most `threads` and at most all. Weights are met
-    again once per call of the entry, so they come from the memory that holds all of its weights.
+    A task of p parts runs on as many units, at most `threads` and at most all. Weights, keys and
+    values are met again once per call of the entry, so they come from the memory that holds all.
 
     Raises (when asked):
         UnsupportedError: no formula for an opcode, no such arithmetic.
@@ -43,7 +43,7 @@ def machine_price(machine: Machine, unit: Unit, entry: Entry, threads: int) -> P
         traffic.read_bytes
         for task in entry.tasks
         for traffic in _work(task, low).traffic
-        if traffic.kind is TrafficKind.WEIGHTS
+        if traffic.kind is not TrafficKind.ACTIVATIONS
     )
     alone = Setting(weights_reuse_bytes=weights_bytes)
 

@@ -21,11 +21,15 @@ SIMULATED = "simulated"
 @final
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What to simulate on: a machine's name, and the price of a task for each entry."""
+    """What to simulate on: a machine's name, and the price of a task for each entry.
+
+    `runtime_bytes` is what the machine's runtime holds besides any program.
+    """
 
     program: Program
     machine: str
     prices: tuple[tuple[str, Price], ...]  # entry, price
+    runtime_bytes: int = 0
 
     def pieces(self, entry: str) -> Pieces:
         """The entry ready to be timed.
@@ -52,7 +56,7 @@ def simulation(program: Program, machine: Machine, unit: str | None = None) -> S
         (entry.name, machine_price(machine, chosen, entry, program.threads_of(entry)))
         for entry in program.entries
     )
-    return Simulation(program, machine.name, prices)
+    return Simulation(program, machine.name, prices, machine.runtime_bytes)
 
 
 def _choose(program: Program, machine: Machine) -> Unit:
@@ -95,9 +99,11 @@ def simulate_call(on: Simulation, entry: str, symbols: Mapping[str, int]) -> Tim
         origin=SIMULATED,
         machine=on.machine,
         spans=spans,
-        memory=samples(on.program, pieces.entry, symbols, (times.start, times.end)),
+        memory=samples(
+            on.program, pieces.entry, symbols, (times.start, times.end), on.runtime_bytes
+        ),
         seconds=times.seconds,
-        peak_memory_bytes=peak_bytes(on.program),
+        peak_memory_bytes=peak_bytes(on.program, [(entry, symbols)], on.runtime_bytes),
         joules=total_joules(times.costs),
         interval=total_interval(times.costs, times.seconds),
     )

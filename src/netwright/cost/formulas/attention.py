@@ -1,4 +1,4 @@
-"""Attention, its cache and positions. Sizes of attention: (B, T queries, S keys, H heads, D)."""
+"""Attention, its cache and positions. Sizes: (queries, keys seen by one, H, G, D)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def attention(opcode: str, operands: Views, parameters: Parameters) -> Work:
     batch = q.elements // max(queries * heads * width, 1)
     causal, window = parameter(opcode, parameters, 1), parameter(opcode, parameters, 2)
     pairs = batch * heads * attended(queries, keys, causal, window)
+    seen = pairs / max(batch * heads * queries, 1)
     operations = 2.0 * pairs * (width + value_width) + FUNCTION_OPERATIONS * pairs
     return Work(
         opcode,
         f"{k.format},causal" if causal else k.format,
-        (batch, queries, keys, heads, width),
+        (batch * queries, round(seen), heads, k.shape[-2], width),
         (("fp32", operations),),
         (
             Traffic(TrafficKind.CACHE, size(k, v)),

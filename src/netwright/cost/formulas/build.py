@@ -16,11 +16,11 @@ Formula: TypeAlias = Callable[[str, Views, Parameters], Work]
 # multiplies and adds; 10 is used.
 FUNCTION_OPERATIONS = 10.0
 # The plain ones, by their code (order of graph/ops/function.py's docstring): identity, relu, clip,
-# leaky_relu, hard_sigmoid, hard_swish, sqrt, abs, neg, floor, ceil, round, square, scale,
+# leaky_relu, hard_sigmoid, hard_swish, sqrt, abs, neg, floor, ceil, round, square, sign, scale,
 # scaled_hard_swish.
 PLAIN_OPERATIONS = {
     0: 0.0, 1: 1.0, 2: 2.0, 3: 2.0, 7: 4.0, 8: 5.0, 15: 1.0, 18: 1.0, 19: 1.0, 20: 1.0, 21: 1.0,
-    22: 1.0, 28: 1.0, 32: 2.0, 33: 7.0,
+    22: 1.0, 28: 1.0, 29: 1.0, 32: 2.0, 33: 7.0,
 }  # fmt: skip
 
 

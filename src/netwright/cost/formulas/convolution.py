@@ -1,4 +1,4 @@
-"""Convolutions and pooling. Sizes: (P output places, K products of one output, O outputs)."""
+"""Convolutions and pooling. Sizes: (P output places, taps, C inputs of a group, O padded outputs)."""
 
 from __future__ import annotations
 
@@ -13,35 +13,39 @@ from netwright.cost.formulas.build import (
     size,
     weighted,
 )
-from netwright.cost.work import View, Work
+from netwright.cost.work import Work
+
+PANEL = 8  # weights are packed so many outputs wide (kernels/float_pack.hpp): all are computed
 
 
 def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 B O H W (C / groups) kh kw operations; variant "pointwise" (1x1), "window", "grouped"."""
     out, x, _ = (need(opcode, operands, i) for i in range(3))
     kh, kw, groups = (int(parameter(opcode, parameters, i)) for i in (0, 1, 8))
-    inner = x.shape[1] // max(groups, 1) * kh * kw
+    inputs = x.shape[1] // max(groups, 1)
+    inner = inputs * kh * kw
     variant = "grouped" if groups > 1 else "pointwise" if kh * kw == 1 else "window"
     code = parameter(opcode, parameters, 9)
-    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, inner, out, code)
+    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, (kh * kw, inputs), code)
 
 
 def conv_depthwise(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """2 B C H W kh kw operations."""
+    """2 B C H W kh kw operations. Sizes: (P, taps, C); variant "unit" or "strided"."""
     out = need(opcode, operands, 0)
     inner = int(parameter(opcode, parameters, 0) * parameter(opcode, parameters, 1))
     code = parameter(opcode, parameters, 8)
-    return _conv(opcode, "fp32", operands, 2.0 * out.elements * inner, inner, out, code)
+    variant = "unit" if parameter(opcode, parameters, 3) == 1 else "strided"
+    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, (inner,), code)
 
 
 def conv_transpose(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 B C H W (O / groups) kh kw operations over the input's places."""
     out, x, _ = (need(opcode, operands, i) for i in range(3))
     kh, kw, groups = (int(parameter(opcode, parameters, i)) for i in (0, 1, 8))
-    inner = x.shape[1] // max(groups, 1) * kh * kw
+    inputs = x.shape[1] // max(groups, 1)
     operations = 2.0 * x.elements * (out.shape[1] // max(groups, 1)) * kh * kw
     code = parameter(opcode, parameters, 9)
-    return _conv(opcode, "fp32", operands, operations, inner, out, code)
+    return _conv(opcode, "fp32", operands, operations, (kh * kw, inputs), code)
 
 
 def _conv(
@@ -49,16 +53,16 @@ def _conv(
     variant: str,
     operands: Views,
     operations: float,
-    inner: int,
-    out: View,
+    inner: tuple[int, ...],
     function_code: float,
 ) -> Work:
-    x, weight = need(opcode, operands, 1), need(opcode, operands, 2)
+    out, x, weight = (need(opcode, operands, i) for i in range(3))
     outputs = out.shape[1]
+    computed = outputs if opcode == "conv_depthwise" else -(-outputs // PANEL) * PANEL
     return weighted(
         opcode,
         variant,
-        (out.elements // max(outputs, 1), inner, outputs),
+        (out.elements // max(outputs, 1), *inner, computed),
         (("fp32", operations + function_operations(function_code, out.elements)),),
         size(weight, optional(operands, 3)),
         size(x, optional(operands, 4)),

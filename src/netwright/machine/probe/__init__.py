@@ -13,9 +13,10 @@ from netwright.machine.machine import Axis, Basis, Machine, MachineKind, Memory,
 from netwright.machine.probe.points import KernelPoint
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
+from netwright.machine.probe.process import runtime_bytes
 from netwright.machine.probe.sweep import Progress, better_memories, better_peaks, memories, peaks
 from netwright.machine.probe.timing import tables
-from netwright.machine.store import load, save, store_path
+from netwright.machine.store import is_stale, load, save, store_path
 from netwright.machine.verify import verify
 
 __all__ = ["FULL", "QUICK", "Depth", "Progress", "here", "probe", "store_path"]
@@ -32,7 +33,7 @@ class Depth:
     point_seconds: float
 
 
-FULL = Depth("full", seconds=50.0, sweep_seconds=0.08, point_seconds=0.04)
+FULL = Depth("full", seconds=50.0, sweep_seconds=0.08, point_seconds=0.008)
 QUICK = Depth("quick", seconds=8.0, sweep_seconds=0.02, point_seconds=0.002)
 
 # One task of the executable: read its record, resolve, call. Judged, not measured apart.
@@ -60,11 +61,19 @@ def probe(depth: Depth = FULL, progress: Progress = silent) -> Machine:
 def here(progress: Progress = silent) -> Machine:
     """The stored profile of this machine, the fullest there is; a quick probe when there is none.
 
+    A profile counts only for the build of the core that it was taken with: other kernels, other
+    times. `progress` is told when it is stale.
+
     Raises:
         MachineError: the store is damaged or cannot be written.
     """
-    stored = load(store_path(), host().key, (FULL.name, QUICK.name))
-    return probe(QUICK, progress) if stored is None else stored
+    found = host()
+    stored = load(store_path(), found.key, (FULL.name, QUICK.name))
+    if stored is not None:
+        return stored
+    if is_stale(store_path(), found.hardware):
+        progress("the kernels have changed since this machine was probed: probing again", 0.0)
+    return probe(QUICK, progress)
 
 
 def measure(found: Host, depth: Depth, progress: Progress) -> Machine:
@@ -118,6 +127,7 @@ def _machine(found: Host, unit: Unit, levels: tuple[Memory, ...], source: Source
         overheads_source=judged,
         launch_seconds=DISPATCH_SECONDS,
         synchronise_seconds=BARRIER_SECONDS,
+        runtime_bytes=runtime_bytes(),
     )
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from netwright import native
 
-# (bytes, format code, shape, strides in bytes, copy stride in bytes); None: absent.
-TimedOperand = tuple[NDArray[np.uint8], int, list[int], list[int], int] | None
+# (bytes, format code, shape, strides in bytes, copy stride in bytes, produced); None: absent.
+TimedOperand = tuple[NDArray[np.uint8], int, list[int], list[int], int, bool] | None
 
 
 class ProbeCore(Protocol):
@@ -46,9 +46,17 @@ class ProbeCore(Protocol):
         parameters: Sequence[int | float],
         copies: int,
         budget_seconds: float,
+        between_bytes: int,
         avx2: bool,
-    ) -> list[float]:
-        """CPU seconds of one call, one figure a sample. ValueError: refused."""
+    ) -> list[tuple[float, float]]:
+        """(seconds of one call, of the reference beside it), a pair a sample. ValueError: refused.
+
+        Before each call `between_bytes` of other memory are read and what is produced is written.
+        """
+        ...
+
+    def reference_seconds(self, avx2: bool) -> float:
+        """Seconds of a fixed piece of work."""
         ...
 
 

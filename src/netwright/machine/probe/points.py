@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import final
 
 from netwright.machine.table import Regime
@@ -26,13 +27,17 @@ BLOCKS = {
 @final
 @dataclass(frozen=True, slots=True)
 class ProbeOperand:
-    """An operand to time with. `rotated`: each call uses another copy, so that it comes cold."""
+    """An operand to time with.
+
+    `resident`: weights, or keys and values, which a program meets once in a pass. What is neither
+    resident nor written was made by the task before.
+    """
 
     format: str
     shape: tuple[int, ...]
     stride_bytes: tuple[int, ...]
     size_bytes: int
-    rotated: bool = False
+    resident: bool = False
 
 
 @final
@@ -48,6 +53,24 @@ class KernelPoint:
     parameters: tuple[int | float, ...]
 
 
+def point(
+    opcode: str,
+    variant: str,
+    sizes: tuple[int, ...],
+    operands: tuple[ProbeOperand | None, ...],
+    parameters: tuple[int | float, ...] = (),
+) -> KernelPoint:
+    """A point with its weights in the shared cache."""
+    return KernelPoint(opcode, variant, sizes, Regime.CACHED, operands, parameters)
+
+
+def cold_too(points: Iterable[KernelPoint]) -> Iterator[KernelPoint]:
+    """Every point as it is, and with its weights in the outermost memory."""
+    for each in points:
+        yield each
+        yield replace(each, regime=Regime.COLD)
+
+
 def row_bytes(format_name: str, elements: int) -> int:
     """Bytes of a row; rows of int8 activations are padded to 64 (kernels/activation.hpp)."""
     if format_name == "act8x32":
@@ -60,7 +83,7 @@ def row_bytes(format_name: str, elements: int) -> int:
     return -(-raw // 64) * 64
 
 
-def dense(format_name: str, *shape: int, rotated: bool = False) -> ProbeOperand:
+def dense(format_name: str, *shape: int, resident: bool = False) -> ProbeOperand:
     """Row-major; the innermost stride of a block format is 0."""
     plain = BLOCKS.get(format_name, (0, 0))[0] == 1
     inner = row_bytes(format_name, shape[-1])
@@ -69,7 +92,7 @@ def dense(format_name: str, *shape: int, rotated: bool = False) -> ProbeOperand:
     for extent in reversed(shape[:-1]):
         strides.insert(0, size)
         size *= extent
-    return ProbeOperand(format_name, shape, tuple(strides), size, rotated)
+    return ProbeOperand(format_name, shape, tuple(strides), size, resident)
 
 
 def image(batch: int, channels: int, height: int, width: int) -> ProbeOperand:
@@ -79,7 +102,7 @@ def image(batch: int, channels: int, height: int, width: int) -> ProbeOperand:
     return ProbeOperand("fp32", (batch, channels, height, width), strides, size)
 
 
-def packed(outputs: int, inputs: int, taps: int, groups: int, rotated: bool) -> ProbeOperand:
+def packed(outputs: int, inputs: int, taps: int, groups: int) -> ProbeOperand:
     """Packed fp32 panels, outputs padded to 8 (kernels/float_pack.hpp)."""
     size = 4 * (-(-outputs // 8) * 8) * inputs * taps * groups
-    return ProbeOperand("bytes", (size,), (1,), size, rotated)
+    return ProbeOperand("bytes", (size,), (1,), size, True)
