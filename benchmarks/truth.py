@@ -2,8 +2,8 @@
 
 Every pair is a network at a setting that the probe has no point for: the probe times kernels, never
 a network. Measured are CPU seconds of one thread, inputs in place; each pair runs in a process of
-its own. Two of the probe's own points are timed again between the runs: how fast the machine is then
-against when it was probed. The error is given as it is, and at the machine's speed then.
+its own. Two of the probe's own points are timed again between the runs: how fast the machine is
+then against when it was probed. The error is given as it is, and at the machine's speed then.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The probe of the machine at hand: plausible, kept, reused, and clear when the store is bad."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from netwright.machine.load import library_machine, machine
 from netwright.machine.machine import Basis
 from netwright.machine.probe import Depth, here, measure, store_path
 from netwright.machine.probe.door import core
+from netwright.machine.probe.drift import _POINTS, COMPUTED, STREAMED, Drift
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
+from netwright.machine.probe.process import runtime_bytes
 from netwright.machine.probe.sweep import thread_counts
-from netwright.machine.probe.timing import Timer, tables
-from netwright.machine.store import load, save
-from netwright.machine.table import Regime
+from netwright.machine.probe.timing import Timer, point_of, tables
+from netwright.machine.store import is_stale, load, save
+from netwright.machine.table import Regime, Table
 from netwright.machine.verify import verify
 
 GLANCE = Depth("glance", seconds=0.5, sweep_seconds=0.002, point_seconds=0.0)
@@ -122,6 +125,43 @@ def test_a_longer_kernel_takes_longer() -> None:
 
 def test_the_core_refuses_copies_outside_the_bytes() -> None:
     raw = Timer(2**20)._cold[:4096]
-    operand = (raw, 0, [1024], [4], 64)
+    operand = (raw, 0, [1024], [4], 64, False)
     with pytest.raises(ValueError, match="outside its bytes"):
-        core.time_call("fill", [operand], [0.0], 2, 0.0, False)
+        core.time_call("fill", [operand], [0.0], 2, 0.0, 0, False)
+
+
+def test_a_profile_of_another_build_is_stale() -> None:
+    """It is measured again, and whoever waits is told why."""
+    kept, found = library_machine("raspberry-pi-5"), host()
+    save(store_path(), found.hardware + "another build", "full", kept)
+    assert load(store_path(), found.key, ("full",)) is None
+    assert is_stale(store_path(), found.hardware)
+    assert not is_stale(store_path(), "another processor|")
+
+
+def test_samples_taken_while_disturbed_do_not_count() -> None:
+    quiet = [(1.0, 1.0), (1.1, 1.05), (0.9, 1.0), (1.0, 1.02)]
+    busy = [(2.0, 1.6), (2.2, 1.7), (1.9, 1.5), (2.0, 3.0), (2.1, 1.4)]
+    assert point_of((1,), quiet + busy, 1.0).seconds == 1.0
+    only_busy = point_of((1,), busy, 1.0)
+    assert 1.9 <= only_busy.seconds <= 2.1  # the least disturbed, when there is nothing better
+
+
+def test_the_runtime_holds_something_but_not_much() -> None:
+    assert 2**16 < runtime_bytes() < 2**24
+
+
+def test_drift_is_the_ratio_to_the_profile() -> None:
+    """A profile in which both points took twice as long: the machine is now about half as slow."""
+    points = [(p, Timer(2**22).time(p, 0.0)) for p in (_POINTS[STREAMED], _POINTS[COMPUTED])]
+    slow = tuple(
+        Table(p.opcode, p.variant, p.regime, (replace(point_of(p.sizes, s, 0.0), seconds=1e3),))
+        for p, s in points
+        if s
+    )
+    base = library_machine("raspberry-pi-5")
+    unit = replace(base.units[0], tables=slow, cost_model="table")
+    drift = Drift(replace(base, units=(unit,)), Timer(2**22))
+    assert drift.factors == (1.0, 1.0)
+    drift.look()
+    assert all(0 < factor < 0.1 for factor in drift.factors)

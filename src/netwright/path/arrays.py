@@ -114,7 +114,7 @@ def run_arrays(
     return Outcome(
         str(prepared.file.meta["name"]),
         "here",
-        _predicted(prepared, runtime),
+        _predicted(prepared),
         measured,
         promise(prepared.summary),
         look,
@@ -123,10 +123,7 @@ def run_arrays(
     )
 
 
-def _predicted(prepared: Prepared, runtime: NativeRuntime) -> Figures:
-    """As the plan was simulated when it was made; workspace is what this runtime takes."""
+def _predicted(prepared: Prepared) -> Figures:
+    """As the plan was simulated when it was made."""
     kept = prepared.summary["pass"]
-    workspace = runtime.workspace_bytes * int(prepared.file.meta["threads"])
-    return Figures(
-        kept["touched_bytes"] + workspace, kept["energy_joules"], seconds=kept["seconds"]
-    )
+    return Figures(kept["peak_memory_bytes"], kept["energy_joules"], seconds=kept["seconds"])

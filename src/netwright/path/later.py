@@ -23,6 +23,5 @@ HOMES = {
     "simulate": "netwright.simulate.simulate",
     "simulate_generate": "netwright.simulate.generate",
     "simulation": "netwright.simulate.simulate",
-    "touched_bytes": "netwright.program.footprint",
 }
 __getattr__ = imports_of(__name__, HOMES)

@@ -8,7 +8,6 @@ from typing import Any
 from netwright.machine.machine import Machine
 from netwright.path.outcome import Figures
 from netwright.plan.plan import Plan
-from netwright.program.footprint import touched_bytes
 from netwright.program.program import Program
 from netwright.simulate.simulate import simulate
 
@@ -64,12 +63,12 @@ def predicted(plan: Plan) -> dict[str, Any]:
 
 
 def pass_figures(program: Program, machine: Machine) -> dict[str, Any]:
-    """One forward pass as simulated, and the bytes of the pages that it touches."""
+    """One forward pass as simulated."""
     timeline = simulate(program, machine, "forward", {})
     return {
         "seconds": timeline.seconds,
         "energy_joules": timeline.joules,
-        "touched_bytes": touched_bytes(program, [("forward", {})]),
+        "peak_memory_bytes": timeline.peak_memory_bytes,
     }
 
 

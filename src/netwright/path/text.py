@@ -154,9 +154,8 @@ def _outcome(session: Session, ids: Sequence[int], tokens: Sequence[Token]) -> O
     done = Generate(prompt=len(ids), tokens=max(1, len(tokens)))
     on = later.simulation(program, later.machine("here"))
     predicted_timeline = later.simulate_generate(on, done)
-    footprint = later.touched_bytes(program, [(c.entry, dict(c.symbols)) for c in calls])
     predicted = Figures(
-        footprint + session.runtime.workspace_bytes * program.threads,
+        predicted_timeline.peak_memory_bytes,
         predicted_timeline.joules,
         prompt_token_seconds=predicted_timeline.fact("prompt_token_seconds"),
         token_seconds=predicted_timeline.fact("token_seconds") if decodes else None,

@@ -1,4 +1,4 @@
-"""Convolutions and pooling. Sizes: (P output places, taps, C inputs of a group, O padded outputs)."""
+"""Convolutions, pooling. Sizes: (P output places, taps, C inputs of a group, O padded outputs)."""
 
 from __future__ import annotations
 
