@@ -181,7 +181,8 @@ std::int64_t workspace_of(const std::string& name, const nb::list& operands,
     const auto stride = nb::cast<std::vector<std::int64_t>>(tuple[2]);
     if (shape.size() != stride.size() || shape.size() > kMaxRank)
       throw std::invalid_argument("an operand has one stride for each of at most 6 dims");
-    operand.data = std::bit_cast<std::byte*>(std::uintptr_t{64});  // only that it is there counts
+    // Only that it is there counts, and that no two overlap.
+    operand.data = std::bit_cast<std::byte*>(static_cast<std::uintptr_t>(given.size()) << 42);
     operand.format = static_cast<Format>(nb::cast<std::uint8_t>(tuple[0]));
     operand.rank = static_cast<std::int32_t>(shape.size());
     std::ranges::copy(shape, operand.shape);

@@ -55,6 +55,15 @@ def test_what_is_expected_is_at_most_what_may_be_touched(drawn: int) -> None:
     assert beside > 4 * drawn * WIDTH  # at least the copy of the output
 
 
+def test_workspace_is_asked_for_without_addresses() -> None:
+    """The kernel refuses operands that overlap; at no address they do not."""
+    x = Operand(0, 0, "fp32", (1, 4, 2, 32), (1024, 256, 128, 4))
+    made = Task("attention", (x, x, x, x, None), (1.0, 0, 0, 0.0), (), 1, "mix")
+    arenas = (Arena("scratch", ArenaKind.SCRATCH, 1024, "memory"),)
+    program = Program("mixing", arenas, (Entry("forward", (made,), (), 0, (), ()),))
+    assert beside_bytes(program, [("forward", {})]) > 0
+
+
 def test_a_refused_task_is_named() -> None:
     x = Operand(0, 0, "fp32", (4,), (4,))
     task = Task("gemm_packed", (x, x, x), (4, 4, 0, 0.0, 0.0), (), 1, "dense")
