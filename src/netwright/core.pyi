@@ -85,11 +85,23 @@ def allocation_minimise(lower: Sequence[int], upper: Sequence[int], size: Sequen
 def best_order(before: Sequence[Sequence[int]], touched: Sequence[Sequence[int]], size: Sequence[int], from_start: Sequence[bool], to_end: Sequence[bool], in_place: Sequence[Sequence[tuple[int, int]]], nodes: int) -> tuple[list[int], int, int, bool, int]:
     """Order of least peak: (tasks, peak bytes, bound, proved, states)."""
 
-def time_call(name: str, operands: list, parameters: Sequence[int | float], copies: int = 1, budget_seconds: float = 0.05, avx2: bool = True) -> list[float]:
+def time_call(name: str, operands: list, parameters: Sequence[int | float], copies: int = 1, budget_seconds: float = 0.05, between_bytes: int = 0, avx2: bool = True) -> list[tuple[float, float]]:
     """
-    CPU seconds of one call, one figure a sample. An operand is (uint8 array, format code, shape,
-    strides in bytes, copy stride in bytes) or None; call i uses copy i modulo `copies`, so that
-    weights can come from memory rather than from a cache. ValueError: refused by the opcode's check.
+    (seconds of one call, seconds of the reference beside it), one pair a sample. An operand is (uint8 array, format code, shape,
+    strides in bytes, copy stride in bytes, produced) or None; call i uses copy i modulo `copies`, so
+    that weights can come from memory rather than from a cache. Before each call `between_bytes` of
+    other memory are read, and what is produced is written. ValueError: refused by the opcode's check.
+    """
+
+def workspace_of(name: str, operands: list, parameters: Sequence[int | float]) -> int:
+    """
+    Bytes of workspace that a call needs for each thread. An operand is (format code, shape, strides in
+    bytes) or None. ValueError: refused by the opcode's check.
+    """
+
+def reference_seconds(avx2: bool) -> float:
+    """
+    Seconds of a fixed piece of work: longer than usual when the processor is not left alone.
     """
 
 def read_rates(num_bytes: int, threads: int, seconds: float, avx2: bool) -> list[float]:

@@ -11,7 +11,7 @@ from netwright.machine.load import library_machine, machine
 from netwright.machine.machine import Basis
 from netwright.machine.probe import Depth, here, measure, store_path
 from netwright.machine.probe.door import core
-from netwright.machine.probe.drift import _POINTS, COMPUTED, STREAMED, Drift
+from netwright.machine.probe.drift import CHECKED, COMPUTED, STREAMED, Drift
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
@@ -153,7 +153,7 @@ def test_the_runtime_holds_something_but_not_much() -> None:
 
 def test_drift_is_the_ratio_to_the_profile() -> None:
     """A profile in which both points took twice as long: the machine is now about half as slow."""
-    points = [(p, Timer(2**22).time(p, 0.0)) for p in (_POINTS[STREAMED], _POINTS[COMPUTED])]
+    points = [(p, Timer(2**22).time(p, 0.0)) for p in (CHECKED[STREAMED], CHECKED[COMPUTED])]
     slow = tuple(
         Table(p.opcode, p.variant, p.regime, (replace(point_of(p.sizes, s, 0.0), seconds=1e3),))
         for p, s in points

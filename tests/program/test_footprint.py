@@ -7,6 +7,7 @@ import pytest
 from netwright.errors import ProgramError
 from netwright.program.footprint import (
     FAULT_AROUND_BYTES,
+    Call,
     arena_bytes,
     beside_bytes,
     expected_bytes,
@@ -49,7 +50,8 @@ def test_a_gathered_table_counts_by_the_rows_drawn(drawn: int) -> None:
 
 @pytest.mark.parametrize("drawn", [1, 200, 100000])
 def test_what_is_expected_is_at_most_what_may_be_touched(drawn: int) -> None:
-    made, calls = gathering(drawn), [("forward", {})]
+    made = gathering(drawn)
+    calls: list[Call] = [("forward", {})]
     beside = beside_bytes(made, calls)
     assert expected_bytes(made, calls) <= touched_bytes(made, calls) + beside
     assert beside > 4 * drawn * WIDTH  # at least the copy of the output

@@ -35,7 +35,7 @@ class Drift:
     def look(self) -> None:
         """A few calls of each point, about a millisecond."""
         for key, kept in ((STREAMED, self.streamed), (COMPUTED, self.computed)):
-            samples = self.timer.time(_POINTS[key], 0.0)
+            samples = self.timer.time(CHECKED[key], 0.0)
             profiled = self._profile(key)
             if samples and profiled is not None:
                 kept.append(median(seconds for seconds, _ in samples) / profiled)
@@ -55,6 +55,6 @@ class Drift:
         return None
 
 
-_POINTS: dict[tuple[str, str, tuple[int, ...], Regime], KernelPoint] = {
+CHECKED: dict[tuple[str, str, tuple[int, ...], Regime], KernelPoint] = {
     (p.opcode, p.variant, p.sizes, p.regime): p for p in (*language_points(), *vision_points())
 }
