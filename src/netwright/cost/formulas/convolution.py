@@ -1,4 +1,4 @@
-"""Convolutions, pooling. Sizes: (P output places, taps, C inputs of a group, O padded outputs)."""
+"""Convolutions, pooling. Sizes: (P output places, taps, C inputs of a group, O outputs)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from netwright.cost.formulas.build import (
     weighted,
 )
 from netwright.cost.work import Work
-
-PANEL = 8  # weights are packed so many outputs wide (kernels/float_pack.hpp): all are computed
-
 
 def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 B O H W (C / groups) kh kw operations; variant "pointwise" (1x1), "window", "grouped"."""
@@ -58,11 +55,10 @@ def _conv(
 ) -> Work:
     out, x, weight = (need(opcode, operands, i) for i in range(3))
     outputs = out.shape[1]
-    computed = outputs if opcode == "conv_depthwise" else -(-outputs // PANEL) * PANEL
     return weighted(
         opcode,
         variant,
-        (out.elements // max(outputs, 1), *inner, computed),
+        (out.elements // max(outputs, 1), *inner, outputs),
         (("fp32", operations + function_operations(function_code, out.elements)),),
         size(weight, optional(operands, 3)),
         size(x, optional(operands, 4)),

@@ -23,7 +23,7 @@ LARGEST_POINTWISE = 2**26  # multiply-adds
 PLACES = ((1, 4), (1, 48), (8, 8), (32, 32), (48, 160))  # height, width of the output
 WINDOWS = ((1, 3), (1, 5), (3, 3), (5, 5), (7, 7), (3, 33), (1, 128))
 INPUTS = (1, 4, 16, 64, 256)
-OUTPUTS = (8, 16, 64, 256)
+OUTPUTS = (4, 16, 64, 256)
 LARGEST_WINDOW = 2**26
 DEPTHWISE_SIDES = (4, 8, 16, 32, 64)
 DEPTHWISE_CHANNELS = (16, 64, 192, 640)
@@ -92,7 +92,7 @@ def _depthwise() -> Iterator[KernelPoint]:
 
 def _transposed() -> Iterator[KernelPoint]:
     """A window of 2 with a stride of 2."""
-    for side, inputs, outputs in product((8, 24, 64, 128), (8, 24, 64), (8, 24)):
+    for side, inputs, outputs in product((8, 24, 64, 128), (8, 24, 64), (1, 8, 24)):
         operands = (
             image(1, outputs, side * 2, side * 2),
             image(1, inputs, side, side),
