@@ -15,6 +15,7 @@ from netwright.cost.formulas.build import (
 )
 from netwright.cost.work import Work
 
+
 def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 B O H W (C / groups) kh kw operations; variant "pointwise" (1x1), "window", "grouped"."""
     out, x, _ = (need(opcode, operands, i) for i in range(3))
