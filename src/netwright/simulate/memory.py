@@ -83,6 +83,7 @@ def live_scratch(
 ) -> list[tuple[str, NDArray[np.int64]]]:
     """For each memory with scratch: bytes alive while each task of the entry runs."""
     num_tasks = len(entry.tasks)
+    touched = arena_bytes(program, [(entry.name, symbols)])
     found: dict[str, NDArray[np.int64]] = {}
     for index, arena in enumerate(program.arenas):
         if arena.kind is not ArenaKind.SCRATCH:
@@ -91,7 +92,8 @@ def live_scratch(
         for value in _values(entry, index, symbols):
             change[value.born] += value.high - value.low
             change[value.last + 1] -= value.high - value.low
-        alive = np.cumsum(change[:-1])
+        # Parts of one tensor that interleave lie in one stretch: together no more than is touched.
+        alive = np.minimum(np.cumsum(change[:-1]), touched.get(index, 0))
         found[arena.memory] = found.get(arena.memory, np.zeros(num_tasks, np.int64)) + alive
     return list(found.items())
 

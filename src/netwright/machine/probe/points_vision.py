@@ -21,7 +21,7 @@ REDUCTIONS = (
     (16, 128, 64), (4, 64, 256),
 )  # fmt: skip
 # Codes in the order of graph/ops/function.py, without those that answer booleans.
-FUNCTIONS = (*range(30), 32)
+FUNCTIONS = (*range(30), 32, 33)
 
 
 def gemms() -> Iterator[KernelPoint]:
