@@ -146,11 +146,17 @@ def _values(entry: Entry, arena: int, symbols: Mapping[str, int]) -> list[_Value
         for written, low, high in spots:
             if not written or low == high:
                 continue
-            inside = [v for v in live if low <= v.low and v.high <= high]
-            gone += inside
-            live = [v for v in live if v not in inside]
-            # In place: the bytes are not alive twice in the same task.
-            for value in inside:
-                value.last = min(value.last, max(index - 1, value.born))
-            live.append(_Value(low, high, index, index))
+            kept: list[_Value] = []
+            for value in live:
+                if value.high <= low or high <= value.low:
+                    kept.append(value)
+                    continue
+                # What is written over is dead, what sticks out lives on: else a reader of the new
+                # value would keep the old one alive. In place: not alive twice in the same task.
+                cut = _Value(max(low, value.low), min(high, value.high), value.born, value.last)
+                cut.last = min(cut.last, max(index - 1, cut.born))
+                gone.append(cut)
+                sides = ((value.low, low), (high, value.high))
+                kept += [_Value(a, b, value.born, value.last) for a, b in sides if a < b]
+            live = [*kept, _Value(low, high, index, index)]
     return gone + live
