@@ -51,20 +51,25 @@ $(VENV)/dev: $(VENV)/base
 	$(PYTHON) -m pip install --quiet --no-deps $(NETWORKS)
 	touch $@
 
-# The core with address and undefined-behaviour sanitizers, under the native tests and the fuzzer.
+# The core with address and undefined-behaviour sanitizers under the native tests and the fuzzer (FUZZ cases of
+# each kind), the virtual machine and its pool with the thread sanitizer, and with the leak sanitizer.
 # The package is a tree of links, so that this core stands beside the same Python files.
 SANITIZED := $(abspath build/sanitize)
-FUZZ_COUNT ?= 2000
+FUZZ ?= 2000
 sanitize: $(VENV)/dev
 	rm -rf $(SANITIZED)/src && mkdir -p $(SANITIZED)/src
 	cp -rs $(abspath src/netwright) $(SANITIZED)/src/ && rm -f $(SANITIZED)/src/netwright/core*.so
-	cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNETWRIGHT_SANITIZE=ON -DPython_EXECUTABLE=$(abspath $(PYTHON)) -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(SANITIZED)/src/netwright >/dev/null
+	cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNETWRIGHT_SANITIZE=address,undefined -DPython_EXECUTABLE=$(abspath $(PYTHON)) -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(SANITIZED)/src/netwright >/dev/null
 	cmake --build $(SANITIZED)
+	$(CXX) $(THREADS_FLAGS) -fsanitize=thread $(THREADS_SOURCES) -o $(SANITIZED)/threads && $(SANITIZED)/threads
+	$(CXX) $(THREADS_FLAGS) -fsanitize=address,undefined $(THREADS_SOURCES) -o $(SANITIZED)/leaks && $(SANITIZED)/leaks
 	$(SANITIZER) $(PYTHON) -m pytest -p no:cacheprovider -o pythonpath=. $(SANITIZED_TESTS)
-	$(SANITIZER) $(PYTHON) -m tests.fuzz --count $(FUZZ_COUNT) --case-seconds 30
-SANITIZED_TESTS := tests/kernels tests/run tests/simulate tests/plan
+	$(SANITIZER) $(PYTHON) -m tests.fuzz --count $(FUZZ) --case-seconds 30
+SANITIZED_TESTS := tests/kernels tests/run tests/simulate tests/plan tests/program
 SANITIZER = env LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so)" \
             ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=tests/sanitize:$(SANITIZED)/src
+THREADS_FLAGS := -std=c++20 -O1 -g -fno-sanitize-recover=all -Inative
+THREADS_SOURCES := tests/sanitize/threads.cpp native/vm/executable.cpp native/vm/verify.cpp native/vm/pool.cpp
 
 # In-place native build while developing: src/netwright/core*.so
 native:

@@ -1,5 +1,7 @@
 #include "vm/executable.hpp"
 
+#include <algorithm>
+
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -73,17 +75,22 @@ void add_executable(nb::module_& module) {
       .def_prop_ro("workspace_bytes", [](const Loaded& self) { return self.executable->workspace_bytes(); })
       .def(
           "arena",
-          [](Loaded& self, int index) {
-            return nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>>(
-                reinterpret_cast<std::uint8_t*>(self.executable->arena(index)),
-                {static_cast<std::size_t>(self.executable->arena_bytes(index))}, nb::find(self));
+          [](Loaded& self, int index) -> nb::object {
+            if (index < 0 || index >= self.executable->num_arenas()) throw nb::index_error("no such arena");
+            const std::size_t size = static_cast<std::size_t>(self.executable->arena_bytes(index));
+            const auto data = reinterpret_cast<std::uint8_t*>(self.executable->arena(index));
+            const nb::object owner = nb::find(self);
+            if (self.executable->arena_writable(index))
+              return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>>(data, {size}, owner));
+            return nb::cast(nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(data, {size}, owner));
           },
-          nb::arg("index"), "The bytes of an arena that the program may write; they live as long as it.")
+          nb::arg("index"), nb::sig("def arena(self, index: int) -> Annotated[NDArray[numpy.uint8], dict(shape=(None,))]"),
+          "The bytes of an arena, read-only where the program may not write; they live as long as it.")
       .def(
           "times",
           [](Loaded& self, std::size_t tasks) {
             std::vector<std::int64_t> flat;
-            for (const TaskTime& time : self.executable->times().first(tasks)) {
+            for (const TaskTime& time : self.executable->times().first(std::min(tasks, self.executable->times().size()))) {
               flat.push_back(time.start_ns);
               flat.push_back(time.end_ns);
             }

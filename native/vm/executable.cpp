@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
+#include <cstdlib>
 #include <new>
 #include <stdexcept>
 
@@ -32,7 +32,11 @@ std::byte* at(std::byte* base, std::int64_t offset) {
   return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(base) + static_cast<std::uintptr_t>(offset));
 }
 
+constexpr int kMaxThreads = 1024;
 constexpr std::int64_t kMaxEntrySymbol = std::int64_t{1} << 31;
+
+// Beyond this a word that symbols change could overflow while it is resolved.
+constexpr __int128 kMaxResolved = __int128{1} << 62;
 
 }  // namespace
 
@@ -54,7 +58,7 @@ void Pages::zero() {
 
 Executable::Executable(const Tables& tables, std::span<const ArenaSpec> arenas, std::span<const EntrySpec> entries,
                        int threads, bool use_avx2)
-    : arenas_(arenas.begin(), arenas.end()), pool_(threads) {
+    : arenas_(arenas.begin(), arenas.end()), pool_(std::min(threads, kMaxThreads)) {
   if (arenas_.size() >= kAbsent) throw std::invalid_argument("too many arenas");
   for (auto& arena : arenas_) {
     if (arena.size_bytes < 0 || arena.size_bytes > (std::int64_t{1} << 42))
@@ -64,10 +68,12 @@ Executable::Executable(const Tables& tables, std::span<const ArenaSpec> arenas, 
     arena.data = pages_.back()->data();
   }
   verify_tables(tables, arenas_.size());
-  std::size_t most_tasks = 0;
+  std::size_t most_tasks = 0, num_tasks = 0;
+  for (const EntrySpec& entry : entries) num_tasks += entry.num_tasks;
+  if (num_tasks > tables.tasks.size()) throw std::invalid_argument("entries share tasks");
   for (std::size_t i = 0; i < entries.size(); ++i) {
     build_entry(tables, entries[i], static_cast<int>(i), use_avx2);
-    verify_entry(entries_.back(), tables, static_cast<int>(i));
+    verify_entry(entries_.back(), static_cast<int>(i));
     most_tasks = std::max(most_tasks, entries_.back().tasks.size());
   }
   workspace_bytes_ = (workspace_bytes_ + 63) / 64 * 64;
@@ -82,13 +88,11 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
     throw std::invalid_argument("entry " + std::to_string(index) + " points outside the tasks");
   if (spec.low.size() != spec.high.size() || spec.low.size() > kMaxSymbols)
     throw std::invalid_argument("entry " + std::to_string(index) + ": bounds of symbols are not pairs");
+  if (spec.limit < 0 || spec.limit > kMaxSymbols * kMaxEntrySymbol)
+    throw std::invalid_argument("entry " + std::to_string(index) + ": the limit of its symbols is out of range");
   for (std::size_t i = 0; i < spec.low.size(); ++i)
     if (spec.low[i] < 0 || spec.low[i] > spec.high[i] || spec.high[i] > kMaxEntrySymbol)
       throw std::invalid_argument("entry " + std::to_string(index) + ": bounds of a symbol are out of order");
-
-  // word → its symbol terms
-  std::multimap<std::uint32_t, PatchRow> patches;
-  for (const PatchRow& patch : tables.patches) patches.emplace(patch.word, patch);
 
   Entry& entry = entries_.emplace_back();
   entry.spec = spec;
@@ -103,13 +107,24 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
 
   const auto place = [&](std::int64_t* value, std::uint32_t word) {
     *value = tables.words[word];
-    const auto [first, last] = patches.equal_range(word);
+    const auto [first, last] = std::ranges::equal_range(tables.patches, word, {}, &PatchRow::word);
     if (first == last) return false;
     Target target{value, *value, static_cast<std::uint32_t>(entry.terms.size()), 0};
+    __int128 largest = *value < 0 ? -static_cast<__int128>(*value) : *value;
+    bool moves = false;
     for (auto it = first; it != last; ++it, ++target.num_terms) {
-      if (it->second.symbol >= spec.low.size())
+      if (it->symbol >= spec.low.size())
         throw std::invalid_argument("entry " + std::to_string(index) + ": a size depends on an unknown symbol");
-      entry.terms.push_back(it->second);
+      largest += static_cast<__int128>(std::abs(it->coefficient)) * spec.high[it->symbol];
+      moves |= spec.low[it->symbol] != spec.high[it->symbol];
+      entry.terms.push_back(*it);
+    }
+    if (largest > kMaxResolved)
+      throw std::invalid_argument("entry " + std::to_string(index) + ": a size grows out of range with its symbols");
+    if (!moves) {  // one value in this entry: resolved here, for good
+      for (auto it = first; it != last; ++it) *value += it->coefficient * spec.low[it->symbol];
+      entry.terms.resize(target.first_term);
+      return false;
     }
     entry.targets.push_back(target);
     return true;
@@ -121,7 +136,9 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
     const Opcode* opcode = find_opcode(row.opcode);
     if (opcode == nullptr)
       throw wrong(index, t, "?", "opcode " + std::to_string(row.opcode) + " is not known to this build");
+    const std::size_t targets_before = entry.targets.size();
     Task task{};
+    task.opcode = opcode;
     task.kernel = use_avx2 && opcode->avx2 != nullptr ? opcode->avx2 : opcode->scalar;
     task.parts = row.parts;
     task.first_wait = static_cast<std::uint32_t>(entry.waits.size());
@@ -156,35 +173,37 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
     task.call.num_parameters = row.num_parameters;
     for (std::uint16_t p = 0; p < row.num_parameters; ++p, ++next_parameter)
       place(&entry.parameters[next_parameter], row.first_parameter + p);
+    if (entry.targets.size() != targets_before) entry.symbolic.push_back(static_cast<std::uint32_t>(t));
     entry.tasks.push_back(task);
   }
 }
 
-void Executable::verify_entry(Entry& entry, const Tables& tables, int index) {
+void Executable::verify_entry(Entry& entry, int index) {
   const auto corners = vertices(entry.spec);
   if (corners.empty())
     throw std::invalid_argument("entry " + std::to_string(index) + ": no symbol values satisfy its bounds");
   for (const auto& corner : corners) {
     resolve(entry, corner);
-    for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
-      const Opcode* opcode = find_opcode(tables.tasks[entry.spec.first_task + t].opcode);
-      Call call = entry.tasks[t].call;
-      call.parts = entry.tasks[t].parts;
-      for (int o = 0; o < call.num_operands; ++o) {
-        const auto flat = static_cast<std::size_t>(call.operand + o - entry.operands.data());
-        if (entry.arena_of[flat] == kAbsent) continue;
-        const auto& arena = arenas_[entry.arena_of[flat]];
-        if (const char* what = outside_of_arena(call.operand[o], entry.offsets[flat], arena.size_bytes))
-          throw wrong(index, t, opcode->name, std::string(what) + " (operand " + std::to_string(o) + ")");
-      }
-      if (const char* what = opcode->check(call)) throw wrong(index, t, opcode->name, what);
-      if (opcode->workspace != nullptr) {
-        const std::int64_t bytes = opcode->workspace(call);
-        if (bytes < 0 || bytes > (std::int64_t{1} << 34)) throw wrong(index, t, opcode->name, "needs too much workspace");
-        workspace_bytes_ = std::max(workspace_bytes_, bytes);
-      }
-    }
+    for (std::size_t t = 0; t < entry.tasks.size(); ++t)
+      workspace_bytes_ = std::max(workspace_bytes_, verify_task(entry, index, t));
   }
+}
+
+std::int64_t Executable::verify_task(const Entry& entry, int index, std::size_t t) const {
+  const Opcode& opcode = *entry.tasks[t].opcode;
+  Call call = entry.tasks[t].call;
+  call.parts = entry.tasks[t].parts;
+  for (int o = 0; o < call.num_operands; ++o) {
+    const auto flat = static_cast<std::size_t>(call.operand + o - entry.operands.data());
+    if (entry.arena_of[flat] == kAbsent) continue;
+    const auto& arena = arenas_[entry.arena_of[flat]];
+    if (const char* what = outside_of_arena(call.operand[o], entry.offsets[flat], arena.size_bytes))
+      throw wrong(index, t, opcode.name, std::string(what) + " (operand " + std::to_string(o) + ")");
+  }
+  if (const char* what = opcode.check(call)) throw wrong(index, t, opcode.name, what);
+  const std::int64_t bytes = opcode.workspace != nullptr ? opcode.workspace(call) : 0;
+  if (bytes < 0 || bytes > (std::int64_t{1} << 34)) throw wrong(index, t, opcode.name, "needs too much workspace");
+  return bytes;
 }
 
 void Executable::resolve(Entry& entry, std::span<const std::int64_t> symbols) {
@@ -216,6 +235,10 @@ void Executable::run(int index, std::span<const std::int64_t> symbols, bool trac
     throw std::out_of_range("the symbols add up to " + std::to_string(sum) + ", above " +
                             std::to_string(entry.spec.limit));
   resolve(entry, symbols);
+  // The vertices vouch for affine conditions only; a check may hold others, and a file may be hostile.
+  for (const std::uint32_t t : entry.symbolic)
+    if (verify_task(entry, index, t) > workspace_bytes_)
+      throw wrong(index, t, entry.tasks[t].opcode->name, "needs more workspace than at its bounds");
   trace_ = trace;
   if (pool_.threads() == 1) {
     work_alone(entry);

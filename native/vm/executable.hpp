@@ -59,18 +59,22 @@ class Executable {
   Executable(const Tables& tables, std::span<const ArenaSpec> arenas, std::span<const EntrySpec> entries,
              int threads, bool use_avx2);
 
-  // Throws std::out_of_range when the symbols are outside the entry's bounds.
+  // Throws std::out_of_range when the symbols are outside the entry's bounds, std::invalid_argument when a task
+  // that is legal at the bounds is not legal between them.
   void run(int entry, std::span<const std::int64_t> symbols, bool trace);
   void reset_state();
 
   std::byte* arena(int index) const { return arenas_[static_cast<std::size_t>(index)].data; }
   std::int64_t arena_bytes(int index) const { return arenas_[static_cast<std::size_t>(index)].size_bytes; }
+  int num_arenas() const { return static_cast<int>(arenas_.size()); }
+  bool arena_writable(int index) const { return writable(arenas_[static_cast<std::size_t>(index)].kind); }
   std::int64_t workspace_bytes() const { return workspace_bytes_; }
   std::span<const TaskTime> times() const { return times_; }
   void set_threads(int threads) { pool_.set_threads(threads); }
 
  private:
   struct Task {
+    const Opcode* opcode;
     Kernel kernel;
     Call call;
     std::uint32_t first_wait, num_waits, parts;
@@ -88,13 +92,16 @@ class Executable {
     std::vector<std::int64_t> parameters;
     std::vector<std::uint32_t> moving;  // operands whose offset depends on symbols
     std::vector<Target> targets;
+    std::vector<std::uint32_t> symbolic;  // tasks that symbols change: verified again before each run
     std::vector<PatchRow> terms;
     std::vector<std::uint16_t> arena_of;
     std::vector<std::uint32_t> waits;
   };
 
   void build_entry(const Tables& tables, const EntrySpec& spec, int index, bool use_avx2);
-  void verify_entry(Entry& entry, const Tables& tables, int index);
+  void verify_entry(Entry& entry, int index);
+  // The bytes of workspace that the task needs at the symbols last resolved; throws when it may not run there.
+  std::int64_t verify_task(const Entry& entry, int index, std::size_t t) const;
   void resolve(Entry& entry, std::span<const std::int64_t> symbols);
   void work(Entry& entry, int thread);
   void work_alone(Entry& entry);

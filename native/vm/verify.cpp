@@ -1,6 +1,8 @@
 #include "vm/verify.hpp"
 
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "vm/format.hpp"
 
@@ -78,17 +80,24 @@ void verify_tables(const Tables& tables, std::size_t num_arenas) {
         std::size_t{row.first_word} + 1 + 2 * std::size_t{row.rank} > tables.words.size())
       fail("operand", i);
   }
-  for (std::size_t i = 0; i < tables.patches.size(); ++i)
-    if (tables.patches[i].word >= tables.words.size() || tables.patches[i].symbol >= kMaxSymbols ||
-        !sane(tables.patches[i].coefficient))
-      fail("patch", i);
+  for (std::size_t i = 0; i < tables.patches.size(); ++i) {
+    const PatchRow& row = tables.patches[i];
+    if (row.word >= tables.words.size() || row.symbol >= kMaxSymbols || !sane(row.coefficient)) fail("patch", i);
+    if (i > 0 && std::pair(row.word, row.symbol) <= std::pair(tables.patches[i - 1].word, tables.patches[i - 1].symbol))
+      throw std::invalid_argument("patch " + std::to_string(i) + " does not come after the one before it");
+  }
+  std::size_t operands = 0, parameters = 0, waits = 0;
   for (std::size_t i = 0; i < tables.tasks.size(); ++i) {
     const TaskRow& row = tables.tasks[i];
+    operands += row.num_operands, parameters += row.num_parameters, waits += row.num_waits;
     if (std::size_t{row.first_operand} + row.num_operands > tables.operands.size() ||
         std::size_t{row.first_parameter} + row.num_parameters > tables.words.size() ||
         std::size_t{row.first_wait} + row.num_waits > tables.waits.size() || row.parts == 0 || row.parts > 65536)
       fail("task", i);
   }
+  // Rows are never shared, so what a program unfolds to is no larger than its file.
+  if (operands > tables.operands.size() || parameters > tables.words.size() || waits > tables.waits.size())
+    throw std::invalid_argument("tasks share rows of operands, parameters or waits");
 }
 
 }  // namespace netwright

@@ -35,7 +35,7 @@ class Executable:
 
     def arena(self, index: int) -> Annotated[NDArray[numpy.uint8], dict(shape=(None,))]:
         """
-        The bytes of an arena that the program may write; they live as long as it.
+        The bytes of an arena, read-only where the program may not write; they live as long as it.
         """
 
     def times(self, tasks: int) -> list[int]:

@@ -16,6 +16,7 @@ from netwright.run.generate.chat import Message
 from netwright.run.generate.load import gguf_chat_template, gguf_tokeniser
 
 from .kind import Kind
+from .mutate_gguf import mutate_gguf
 
 _TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m.content | trim }}{{ eos_token }}{% endfor %}"
@@ -102,7 +103,7 @@ def tiny_models(folder: Path) -> list[Path]:
 def _load(path: Path) -> None:
     """Every use is tried; the first refusal is what counts."""
     refusals: list[NetwrightError] = []
-    for use in (_read, _tokenise, _talk, _graph):
+    for use in (_read, _decode, _tokenise, _talk, _graph):
         try:
             use(path)
         except NetwrightError as error:
@@ -115,6 +116,15 @@ def _read(path: Path) -> None:
     for value in read_gguf(path).metadata.values():
         if isinstance(value, Strings):
             list(value)
+
+
+def _decode(path: Path) -> None:
+    """Every tensor's bytes as numbers, whatever they say."""
+    data = np.fromfile(path, np.uint8)
+    for tensor in read_gguf(path).tensors.values():
+        raw = data[tensor.offset_bytes : tensor.offset_bytes + tensor.size_bytes]
+        with np.errstate(all="ignore"):
+            format_of(tensor.format).decode(raw)
 
 
 def _graph(path: Path) -> None:
@@ -132,4 +142,4 @@ def _talk(path: Path) -> None:
         template.render([Message("user", "hello")])
 
 
-GGUF = Kind("gguf", ".gguf", tiny_models, _load)
+GGUF = Kind("gguf", ".gguf", tiny_models, _load, edit=mutate_gguf)

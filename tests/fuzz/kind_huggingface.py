@@ -17,7 +17,7 @@ from netwright.frontends.hf import load_hf
 from netwright.run.generate.huggingface import read_tokenizer_json
 
 from .kind import Kind
-from .mutate_json import mutate_json
+from .mutate_json import mutate_json, mutate_safetensors
 
 _WIDTH, _HIDDEN, _TOKENS = 16, 32, 24
 _CONFIG = {
@@ -109,5 +109,7 @@ def _load_tokeniser(path: Path) -> None:
 
 
 CONFIG = Kind("config", ".json", _config_seeds, _load_config, edit=mutate_json)
-SAFETENSORS = Kind("safetensors", ".safetensors", _weight_seeds, _load_weights)
+SAFETENSORS = Kind(
+    "safetensors", ".safetensors", _weight_seeds, _load_weights, edit=mutate_safetensors
+)
 TOKENIZER = Kind("tokenizer", ".json", _tokeniser_seeds, _load_tokeniser, edit=mutate_json)

@@ -8,6 +8,7 @@ from pathlib import Path
 from netwright.machine.load import library_files, load_file
 
 from .kind import Kind
+from .mutate_yaml import mutate_yaml
 
 
 def _seeds(folder: Path) -> list[Path]:
@@ -18,4 +19,4 @@ def _load(path: Path) -> None:
     load_file(path)
 
 
-MACHINE = Kind("machine", ".yaml", _seeds, _load)
+MACHINE = Kind("machine", ".yaml", _seeds, _load, edit=mutate_yaml)

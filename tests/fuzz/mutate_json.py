@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -20,17 +21,34 @@ def mutate_json(seed: bytes, donors: Sequence[bytes], random: Random) -> bytes:
     """Half of the cases edit bytes, half one to three values of the tree."""
     if random.random() < 0.5:
         return mutate(seed, donors, random)
-    tree = [json.loads(seed)]
+    return json.dumps(edit_tree(json.loads(seed), random, _VALUES)).encode()
+
+
+def mutate_safetensors(seed: bytes, donors: Sequence[bytes], random: Random) -> bytes:
+    """Likewise, in the JSON header that stands before the tensors' bytes."""
+    if random.random() < 0.5:
+        return mutate(seed, donors, random)
+    size = int.from_bytes(seed[:8], "little")
+    header = json.dumps(edit_tree(json.loads(seed[8 : 8 + size]), random, _VALUES)).encode()
+    return len(header).to_bytes(8, "little") + header + seed[8 + size :]
+
+
+def edit_tree(tree: Any, random: Random, values: Sequence[Any] = _VALUES) -> Any:
+    """The tree with one to three edits; it may be changed in place."""
+    holder = [tree]
     for _ in range(random.choice((1, 1, 2, 3))):
-        places = _places(tree)
+        places = _places(holder)
         if not places:
             break
-        holder, key = random.choice(places)
-        random.choice((_replace, _replace, _nudge, _drop, _double, _swap))(holder, key, random)
-    return json.dumps(tree[0] if tree else None).encode()
+        edit = random.choice((_replace, _replace, _nudge, _nudge, _drop, _double, _swap, _copy))
+        edit(places, random.choice(places), random, values)
+    return holder[0] if holder else None
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+Place = tuple[Any, Any]
+
+
+def _places(value: Any) -> list[Place]:
     """Every (container, key or index) of the tree."""
     if isinstance(value, dict):
         keys: list[Any] = list(value)
@@ -41,30 +59,44 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return [(value, k) for k in keys] + [place for k in keys for place in _places(value[k])]
 
 
-def _replace(holder: Any, key: Any, random: Random) -> None:
-    holder[key] = random.choice(_VALUES)
+def _replace(_: list[Place], place: Place, random: Random, values: Sequence[Any]) -> None:
+    holder, key = place
+    holder[key] = deepcopy(random.choice(values))
 
 
-def _nudge(holder: Any, key: Any, random: Random) -> None:
+def _nudge(places: list[Place], place: Place, random: Random, values: Sequence[Any]) -> None:
+    holder, key = place
     value = holder[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _replace(holder, key, random)
+        _replace(places, place, random, values)
     else:
-        holder[key] = value + random.choice((-1, 1, 7, -value, value))
+        holder[key] = random.choice(
+            (value - 1, value + 1, value + 7, -value, value * 2, 2 * value + 1)
+        )
 
 
-def _drop(holder: Any, key: Any, random: Random) -> None:
+def _drop(_: list[Place], place: Place, random: Random, values: Sequence[Any]) -> None:
+    holder, key = place
     del holder[key]
 
 
-def _double(holder: Any, key: Any, random: Random) -> None:
+def _double(_: list[Place], place: Place, random: Random, values: Sequence[Any]) -> None:
+    holder, key = place
     if isinstance(holder, dict):
-        holder[f"{key}{random.choice(('', '_', '2'))}"] = holder[key]
+        holder[f"{key}{random.choice(('', '_', '2'))}"] = deepcopy(holder[key])
     else:
-        holder.insert(key, holder[key])
+        holder.insert(key, deepcopy(holder[key]))
 
 
-def _swap(holder: Any, key: Any, random: Random) -> None:
+def _swap(_: list[Place], place: Place, random: Random, values: Sequence[Any]) -> None:
+    holder, key = place
     keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
     other = random.choice(keys)
     holder[key], holder[other] = holder[other], holder[key]
+
+
+def _copy(places: list[Place], place: Place, random: Random, values: Sequence[Any]) -> None:
+    """A value from elsewhere in the tree."""
+    holder, key = place
+    other, other_key = random.choice(places)
+    holder[key] = deepcopy(other[other_key])

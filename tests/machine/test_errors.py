@@ -59,6 +59,14 @@ def test_a_tag_is_refused() -> None:
         parse("a: !!python/object/apply:os.system [ls]\n", "evil.yaml")
 
 
+def test_a_mapping_of_thousands_of_keys_is_read() -> None:
+    # Once in time quadratic in their number.
+    text = "".join(f"k{i}: 0\n" for i in range(5000))
+    assert len(parse(text, "m.yaml")) == 5000
+    with pytest.raises(MachineError, match="'k7' stands twice"):
+        parse(text + "k7: 1\n", "m.yaml")
+
+
 def test_a_key_twice_is_refused() -> None:
     with pytest.raises(MachineError, match="twice"):
         parse("a: 1\na: 2\n", "twice.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,8 @@ import yaml
 from netwright.errors import MachineError
 
 # The largest file read and the deepest nesting in it: a machine needs a few KiB and 5 levels.
-MOST_BYTES = 512 * 1024
+# PyYAML reads some 50 KiB a second, so this is also what holds the time.
+MOST_BYTES = 64 * 1024
 MOST_DEPTH = 16
 MOST_EXTENDS = 8
 MOST_SCALAR = 4096  # characters of one value
@@ -35,10 +37,10 @@ class BoundedLoader(yaml.SafeLoader):
             raise yaml.YAMLError(f"a value longer than {MOST_SCALAR} characters")
         self.depth -= 1
         if isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = sorted({k for k in keys if keys.count(k) > 1})
+            keys = Counter(k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode))
+            twice = [key for key, count in keys.items() if count > 1]
             if twice:
-                raise yaml.YAMLError(f"key {twice[0]!r} stands twice in one mapping")
+                raise yaml.YAMLError(f"key {min(twice)!r} stands twice in one mapping")
         return node
 
 

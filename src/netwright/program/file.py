@@ -41,6 +41,7 @@ MAGIC = b"NETWRPRG"
 VERSION = 1
 ALIGNMENT_BYTES = 4096
 MAX_META_BYTES = 64 << 20
+MAX_THREADS = 1024
 CHECKSUM_BYTES = 1 << 20
 
 HEADER = np.dtype([("magic", "S8"), ("version", "<u4"), ("meta_bytes", "<u4"), ("digest", "V16")])
@@ -205,7 +206,12 @@ def _sections(
         at += size
     if hashlib.blake2b(mapped[HEADER.itemsize : at].tobytes(), digest_size=16).digest() != digest:
         raise FormatError(f"{path}: its checksum does not match; plan it again")
-    tables = Tables(**views, symbols=tuple(meta["symbols"]), sources=tuple(meta["sources"]))
+    tables = Tables(
+        **views,
+        symbols=tuple(map(str, meta["symbols"])),
+        sources=tuple(map(str, meta["sources"])),
+    )
+    _check_rows(path, tables, meta)
     arenas: list[Arena] = []
     for item in meta["arenas"]:
         kind, size = ArenaKind(item["kind"]), int(item["size_bytes"])
@@ -221,6 +227,26 @@ def _sections(
         )
         arenas.append(Arena(str(item["name"]), kind, size, str(item["memory"]), file, raw))
     return ProgramFile(path, meta, tables, tuple(arenas))
+
+
+def _check_rows(path: Path, tables: Tables, meta: Mapping[str, Any]) -> None:
+    """Rows are never shared, so what a program unfolds to is no larger than its file."""
+    tasks = tables.tasks
+    for field, table in (
+        ("num_operands", tables.operands),
+        ("num_parameters", tables.words),
+        ("num_waits", tables.waits),
+    ):
+        if int(tasks[field].sum(dtype=np.int64)) > len(table):
+            raise FormatError(f"{path}: its tasks share rows ({field}); plan it again")
+    if tasks.size and int(tasks["source"].max()) >= len(tables.sources):
+        raise FormatError(f"{path}: a task names a source that is not there; plan it again")
+    if sum(int(item["num_tasks"]) for item in meta["entries"]) > len(tasks):
+        raise FormatError(f"{path}: its entries share tasks; plan it again")
+    if not 1 <= int(meta["threads"]) <= MAX_THREADS:
+        raise FormatError(
+            f"{path}: got {meta['threads']} threads, expected 1 to {MAX_THREADS}; plan it again"
+        )
 
 
 def load(path: Path) -> Program:

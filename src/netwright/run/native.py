@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from netwright.timeline.timeline import Timeline
 
 _TABLE_NAMES = ("words", "patches", "operands", "tasks", "waits")
+
+# A view may repeat bytes (strides of 0) and so be larger than its arena, but not without end.
+MOST_BROADCAST_BYTES = 1 << 30
 
 PLAIN_DTYPES: Mapping[str, np.dtype[Any]] = {
     "fp32": np.dtype(np.float32),
@@ -106,7 +110,8 @@ class NativeRuntime(Runtime):
                 threads=wanted,
                 use_avx2=core.has_avx2(),
             )
-        except (ValueError, MemoryError) as error:
+        except (ValueError, MemoryError, TypeError, RuntimeError) as error:
+            # TypeError, RuntimeError: a number of a damaged file that fits no 64 bits.
             raise ProgramError(f"{self._name}: {error}") from error
 
     @property
@@ -137,6 +142,8 @@ class NativeRuntime(Runtime):
                     f"{self._name}.{entry}: input {name!r} has shape {value.shape}, "
                     f"expected {view.shape}"
                 )
+            if not view.flags.writeable:
+                raise RunError(f"{self._name}.{entry}: input {name!r} lies in a read-only arena")
             view[...] = value
         unknown = set(inputs) - {name for name, _ in found.inputs}
         if unknown:
@@ -151,7 +158,7 @@ class NativeRuntime(Runtime):
             values = [int(symbols.get(name, low)) for name, low, _ in found.all_bounds]
             self._core.set_threads(self._threads or found.threads or self._loaded_threads)
             self._core.run(found.index, values, self._trace)
-        except (IndexError, ValueError) as error:
+        except (IndexError, ValueError, TypeError, OverflowError) as error:
             raise RunError(f"{self._name}.{entry}: {error}") from error
         self._last = (found, values)
 
@@ -162,12 +169,18 @@ class NativeRuntime(Runtime):
 
     def _view(self, operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:
         if symbols:
-            return view(self._core.arena(operand.arena), operand, symbols)
+            return self._seen(operand, symbols)
         # Without symbols a place never changes; a port is looked up by itself, entries keep it.
         found = self._fixed.get(id(operand))
         if found is None:
-            found = self._fixed[id(operand)] = view(self._core.arena(operand.arena), operand, {})
+            found = self._fixed[id(operand)] = self._seen(operand, {})
         return found
+
+    def _seen(self, operand: Operand, symbols: Mapping[str, int]) -> NDArray[Any]:
+        try:
+            return view(self._core.arena(operand.arena), operand, symbols)
+        except (IndexError, TypeError) as error:
+            raise RunError(f"{self._name}: an input or output names no arena") from error
 
     def view(self, entry: str, name: str, symbols: Mapping[str, int]) -> NDArray[Any]:
         """The memory of an input or output itself (not a copy)."""
@@ -226,12 +239,37 @@ def view(raw: NDArray[np.uint8], operand: Operand, symbols: Mapping[str, int]) -
     dtype = PLAIN_DTYPES.get(operand.format)
     if dtype is None:
         raise RunError(f"an input or output of format {operand.format} cannot be seen as an array")
-    offset = resolve(operand.offset_bytes, symbols)
-    shape = tuple(resolve(e, symbols) for e in operand.shape)
-    strides = tuple(resolve(e, symbols) for e in operand.stride_bytes)
-    flat = raw[offset:]
-    usable = flat.size // dtype.itemsize * dtype.itemsize
-    return np.ndarray(shape, dtype, buffer=flat[:usable], strides=strides)
+    try:
+        offset = resolve(operand.offset_bytes, symbols)
+        shape = tuple(resolve(e, symbols) for e in operand.shape)
+        strides = tuple(resolve(e, symbols) for e in operand.stride_bytes)
+    except KeyError as error:
+        raise RunError(f"an input or output needs a value for the symbol {error}") from error
+    if len(shape) != len(strides) or not _inside(raw.size, offset, shape, strides, dtype.itemsize):
+        raise RunError(
+            f"an input or output at byte {offset} of shape {shape}, strides {strides} does not lie "
+            f"inside its arena of {raw.size} bytes"
+        )
+    try:
+        return np.ndarray(shape, dtype, buffer=raw, offset=offset, strides=strides)
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise RunError(
+            f"an input or output of shape {shape} cannot be an array: {error}"
+        ) from error
+
+
+def _inside(
+    arena_bytes: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], item_bytes: int
+) -> bool:
+    """Whether every element lies in the arena; numpy's own check overflows on large strides."""
+    reaches = [stride * (size - 1) for size, stride in zip(shape, strides, strict=True)]
+    first = offset + sum(reach for reach in reaches if reach < 0)
+    last = offset + sum(reach for reach in reaches if reach > 0)
+    if min(shape, default=1) <= 0:
+        return min(shape) == 0 and 0 <= offset <= arena_bytes
+    if math.prod(shape) * item_bytes > max(arena_bytes, MOST_BROADCAST_BYTES):
+        return False
+    return first >= 0 and last + item_bytes <= arena_bytes
 
 
 def _frame(program: Program | ProgramFile) -> _Frame:
@@ -282,7 +320,7 @@ def _frame(program: Program | ProgramFile) -> _Frame:
             tuple(entries),
             int(meta["threads"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ProgramError(f"{program.path}: its entries are damaged ({error!r})") from error
 
 

@@ -109,3 +109,30 @@ def test_hostile_templates_end_soon(name: str) -> None:
     with pytest.raises(FormatError, match=r"m\.gguf: tokenizer\.chat_template"):
         assert render(HOSTILE[name]) is None
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "piece", ["b|upper", "b[1:]", "b.title()", "b ~ i", "b + 'x'", "'ab' * 1000000"]
+)
+def test_texts_kept_together_are_bounded(piece: str) -> None:
+    keep = (
+        "{% set ns = namespace(x=[]) %}{% set b = 'ab' * 1000000 %}"
+        "{% for i in range(9999) %}{% set ns.x = ns.x + [" + piece + "] %}{% endfor %}"
+    )
+    with pytest.raises(FormatError, match="together"):
+        render(keep)
+
+
+def test_blocks_kept_together_are_bounded() -> None:
+    keep = (
+        "{% set ns = namespace(x=[]) %}{% set b = 'ab' * 1000000 %}{% for i in range(9999) %}"
+        "{% set y %}{{ b }}{% endset %}{% set ns.x = ns.x + [y] %}{% endfor %}"
+    )
+    with pytest.raises(FormatError, match="together"):
+        render(keep)
+
+
+def test_slices_are_still_slices() -> None:
+    assert render("{{ messages[0].content[1:] }}{{ 'abcdef'[::2] }}{{ messages[:1]|length }}") == (
+        "iace1"
+    )

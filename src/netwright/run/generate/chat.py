@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from itertools import islice
 from typing import Any, Final, NoReturn, TypeVar, cast, final
 
@@ -17,8 +18,11 @@ from netwright.errors import FormatError, JobError
 
 _T = TypeVar("_T")
 
-MOST_TEMPLATE_BYTES: Final = 1 << 18
+MOST_TEMPLATE_BYTES: Final = (
+    1 << 16
+)  # the largest known have 30 KiB; one of this size compiles in 2 s
 MOST_TEXT: Final = 1 << 22  # characters of the output, and of any string built on the way
+MOST_BUILT: Final = 1 << 26  # characters of all strings built in one rendering, items counted too
 MOST_STEPS: Final = 200_000  # loop rounds and calls together
 MOST_SECONDS: Final = 2.0
 
@@ -48,15 +52,16 @@ class _Refused(TemplateError):
 
 @final
 class _Budget:
-    """Counts the work of one rendering, and watches the clock."""
+    """Counts the work and the texts of one rendering, and watches the clock."""
 
-    __slots__ = ("_deadline_seconds", "left")
+    __slots__ = ("_built", "_deadline_seconds", "left")
 
     def __init__(self) -> None:
         self.refill()
 
     def refill(self) -> None:
         self.left = MOST_STEPS
+        self._built = 0
         self._deadline_seconds = time.monotonic() + MOST_SECONDS
 
     def spend(self, steps: int) -> None:
@@ -66,6 +71,14 @@ class _Budget:
         if time.monotonic() > self._deadline_seconds:
             raise _Refused(f"more than {MOST_SECONDS} seconds of work")
 
+    def built(self, value: _T) -> _T:
+        """Counts what a filter, a call or a slice has made: many texts may be kept at once."""
+        self.spend(1)
+        self._built += _size(value)
+        if self._built > MOST_BUILT:
+            raise _Refused(f"texts of more than {MOST_BUILT} characters together")
+        return value
+
 
 def _check_length(length: int) -> None:
     if length > MOST_TEXT:
@@ -74,6 +87,10 @@ def _check_length(length: int) -> None:
 
 def _size(value: Any) -> int:
     return len(value) if isinstance(value, str | bytes | list | tuple) else 0  # pyright: ignore
+
+
+def _kept(value: Any) -> Any:
+    return value
 
 
 def _joined(parts: Iterable[Any]) -> str:
@@ -87,7 +104,6 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's immutable sandbox, with every loop, call, product and joined text counted."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
-    concat = staticmethod(_joined)
 
     def __init__(self) -> None:
         super().__init__(
@@ -97,16 +113,19 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             extensions=["jinja2.ext.loopcontrols"],
         )
         self.budget = _Budget()
+        self.concat = self._weighed(_joined)  # what blocks and macros write
         for name in _GROWING_FILTERS:
             self.filters.pop(name, None)
         self.filters |= {
             "tojson": _to_json,
             "_counted": self._counted,
             "_joined": _joined,
+            "_kept": _kept,
             "join": _join,
             "replace": _replace,
             "indent": _indent,
         }
+        self.filters = {name: self._weighed(found) for name, found in self.filters.items()}
         self.globals = {
             "range": self._range,
             "namespace": self.globals["namespace"],
@@ -124,7 +143,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return tree
 
     def call(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        self.budget.spend(1)
+        return self.budget.built(self._called(context, function, *args, **kwargs))
+
+    def _called(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         owner = getattr(function, "__self__", None)
         if isinstance(owner, str | bytes):
             name = getattr(function, "__name__", "")
@@ -150,7 +171,16 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             bits = left.bit_length() * (right if operator == "**" else 1)
             if bits + right.bit_length() > 4096:
                 raise _Refused("a number of more than 4096 bits")
-        return super().call_binop(context, operator, left, right)
+        return self.budget.built(super().call_binop(context, operator, left, right))
+
+    def _weighed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A filter whose result is counted; jinja's marks on it stay."""
+
+        @wraps(function)
+        def weighed(*args: Any, **kwargs: Any) -> Any:
+            return self.budget.built(function(*args, **kwargs))
+
+        return weighed
 
     def _counted(self, items: Iterable[Any]) -> list[Any]:
         found = list(islice(items, self.budget.left + 1))
@@ -168,21 +198,24 @@ def _filter(node: Any, name: str) -> nodes.Filter:
 
 
 def _join_through_filter(node: nodes.Node) -> None:
-    """Replaces every `a ~ b` below this node by a filter that checks the length first."""
+    """Replaces every `a ~ b` and `a[b:c]` below this node by filters that count what they make."""
+    for child in node.iter_child_nodes():
+        _join_through_filter(child)
     for field, value in node.iter_fields():
         if isinstance(value, list):
             items = cast("list[Any]", value)
             items[:] = [_as_filter(item) for item in items]
-        elif isinstance(value, nodes.Concat):
+        elif isinstance(value, nodes.Concat | nodes.Getitem):
             setattr(node, field, _as_filter(value))
-    for child in node.iter_child_nodes():
-        _join_through_filter(child)
 
 
 def _as_filter(item: Any) -> Any:
-    if not isinstance(item, nodes.Concat):
-        return item
-    return _filter(nodes.List(item.nodes, lineno=item.lineno), "_joined")
+    if isinstance(item, nodes.Concat):
+        return _filter(nodes.List(item.nodes, lineno=item.lineno), "_joined")
+    # jinja compiles a slice to Python's own: it never comes to `getitem`
+    if isinstance(item, nodes.Getitem) and isinstance(item.arg, nodes.Slice):
+        return _filter(item, "_kept")
+    return item
 
 
 def _join(items: Iterable[Any], separator: str = "", attribute: str | None = None) -> str:
