@@ -112,13 +112,22 @@ NETWRIGHT_INLINE void turn_eight(float* panel, const std::byte* keys, std::int64
     if (i < left) store(panel + (d + i) * 16, row[i]);
 }
 
+// Asks for `count` rows, at most eight. A head's rows lie too far apart for the processor to foresee them.
+NETWRIGHT_INLINE void ask_for_eight(const std::byte* rows, std::int64_t stride, std::int64_t count, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(count, 8); ++i)
+    for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(rows + i * stride + at);
+}
+
 // Keys [key, key + count) of a head as panels of sixteen: out[key / 16][d][key % 16]. The rest of a panel is zero.
-template <bool kHalf>
-void turn_keys(float* out, const std::byte* keys, std::int64_t stride, std::int64_t count, std::int64_t width) {
+// `ask(first)` is told of every eight keys: what is needed later can be on its way meanwhile.
+template <bool kHalf, class Ask>
+void turn_keys(float* out, const std::byte* keys, std::int64_t stride, std::int64_t count, std::int64_t width, Ask ask) {
   const std::int64_t padded = (count + 15) / 16 * 16;
-  for (std::int64_t first = 0; first < padded; first += 8)
+  for (std::int64_t first = 0; first < padded; first += 8) {
+    ask(first);
     for (std::int64_t d = 0; d < width; d += 8)
       turn_eight<kHalf>(out + first / 16 * 16 * width + first % 16, keys + first * stride, stride, count - first, d, width - d);
+  }
 }
 
 // Values as rows of fp32, padded to `padded` with zeros.
@@ -203,15 +212,21 @@ void weigh(const Scratch& scratch, std::int64_t row, std::int64_t padded, float*
 template <bool kHalf>
 void add_keys(const AttentionShape& shape, const Tile& tile, const Scratch& scratch, std::int64_t key, std::int64_t count, bool first) {
   const std::int64_t padded = (count + 15) / 16 * 16;
-  turn_keys<kHalf>(scratch.key, shape.k + tile.batch * shape.k_stride[0] + key * shape.k_stride[1] + tile.group * shape.k_stride[2],
-                   shape.k_stride[1], count, shape.d);
+  const std::byte* keys = shape.k + tile.batch * shape.k_stride[0] + key * shape.k_stride[1] + tile.group * shape.k_stride[2];
+  const std::byte* values = shape.v + tile.batch * shape.v_stride[0] + key * shape.v_stride[1] + tile.group * shape.v_stride[2];
+  // The values of these keys, and the next keys.
+  const auto ask = [&shape, keys, values, count, left = shape.s - key - kKeys](std::int64_t at) __attribute__((always_inline)) {
+    constexpr std::int64_t kItem = kHalf ? 2 : 4;
+    ask_for_eight(values + at * shape.v_stride[1], shape.v_stride[1], count - at, shape.e * kItem);
+    ask_for_eight(keys + (kKeys + at) * shape.k_stride[1], shape.k_stride[1], left - at, shape.d * kItem);
+  };
+  turn_keys<kHalf>(scratch.key, keys, shape.k_stride[1], count, shape.d, ask);
   for (std::int64_t j = 0; j < padded; j += 16)
     multiply_rows<2>(tile.count, scratch.score + j, kKeys, scratch.query, shape.d, scratch.key + j * shape.d, 16, shape.d, nullptr);
   for (std::int64_t row = 0; row < tile.count; ++row) {
     shape_scores(shape, tile, row, key, count, padded, scratch.score + row * kKeys);
     weigh(scratch, row, padded, scratch.score + row * kKeys);
   }
-  const std::byte* values = shape.v + tile.batch * shape.v_stride[0] + key * shape.v_stride[1] + tile.group * shape.v_stride[2];
   const float* value = reinterpret_cast<const float*>(values);
   std::int64_t stride = shape.v_stride[1] / 4;
   if (kHalf || shape.e != shape.e_padded) {
