@@ -1,0 +1,1 @@
+"""Stage times → a schedule of pipeline passes, certified, lowered to a program."""
