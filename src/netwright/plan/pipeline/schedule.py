@@ -190,8 +190,8 @@ def _verify_passes(schedule: Schedule) -> None:
     place, batches = schedule.placement, schedule.microbatches
     if batches < 1 or not place or not all(0 <= w < schedule.num_workers for w in place):
         raise PlanError(
-            f"{where}: {batches} micro-batches, placement {place},"
-            f" {schedule.num_workers} workers; expected at least one micro-batch and a worker a chunk"
+            f"{where}: {batches} micro-batches, placement {place}, {schedule.num_workers} workers;"
+            " expected one micro-batch or more and a worker for every chunk"
         )
     seen: Counter[Pass] = Counter()
     for worker, order in enumerate(schedule.orders):
