@@ -51,8 +51,9 @@ def show_outcome(outcome: Outcome) -> None:
         reached = _repeated(outcome.measured)
         gap = "" if reached is None else f"; measured {reached / bound:.2f} times the bound"
         certificate = f"the plan is {outcome.plan['certificate']}{gap}"
-        console.print(f"no plan can take less than {quantity(bound, 'seconds')}: {certificate}")
-    console.print(f"memory: {outcome.plan.get('memory', 'no bound known')}")
+        least = quantity(bound, "seconds")
+        console.print(f"no plan can take less than {least}: {certificate}", soft_wrap=True)
+    console.print(f"memory: {outcome.plan.get('memory', 'no bound known')}", soft_wrap=True)
 
 
 def _repeated(figures: Figures) -> float | None:

@@ -69,8 +69,10 @@ def _run(
         model.layers[run.first + place : run.first + run.period * run.repeat : run.period]
         for place in range(run.period)
     ]
+    # Where all layers are alike the repetition is the layer's number: `layer.gate.20`.
+    alike = run.period == 1 and run.repeat == len(model.layers)
     parts = [
-        _Layer(b, model, stack, f"layer.{run.first + place}", symbols)
+        _Layer(b, model, stack, "layer" if alike else f"layer.{run.first + place}", symbols)
         for place, stack in enumerate(stacks)
     ]
     if run.repeat == 1:
