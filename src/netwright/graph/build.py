@@ -171,6 +171,11 @@ class Builder:
         self.append(Op(name, kind, tuple(inputs), outputs))
         return outputs
 
+    @property
+    def operators(self) -> tuple[Op, ...]:
+        """The operators so far that stand outside of blocks."""
+        return tuple(node for node in self._body if isinstance(node, Op))
+
     def append(self, op: Op) -> None:
         """Append an operator whose outputs exist already."""
         if self._block is None:

@@ -252,5 +252,8 @@ class _Call:
                 f"{self.graph.name}: {result.shape[0]} rows do not fit the cache "
                 f"{self.graph[place].name} of {kept.shape[0]}; make the context longer"
             )
-        kept[: len(result)] = result
+        if kept.ndim:
+            kept[: len(result)] = result
+        else:
+            kept = np.asarray(result)
         self.state[self._state_name(self.graph[place])] = kept

@@ -162,9 +162,11 @@ class _Check:
 
     def _update(self, op: Op, where: str) -> None:
         place = op.inputs[0]
-        role = Role.CACHE if isinstance(op.kind, CacheAppend) else Role.STATE
-        if place is None or self.graph[place].role is not role:
-            self._fail(where, "a first input of another role", f"one of role {role.value}")
+        cache = isinstance(op.kind, CacheAppend)
+        roles = (Role.CACHE,) if cache else (Role.STATE, Role.OPTIMISER)
+        if place is None or self.graph[place].role not in roles:
+            names = " or ".join(role.value for role in roles)
+            self._fail(where, "a first input of another role", f"one of role {names}")
         self.updated[place] = where
 
     def _block(self, block: Block, defined: set[TensorId]) -> None:

@@ -7,6 +7,7 @@ from netwright.graph.ops.attention import Attention
 from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
 from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
+from netwright.graph.ops.gradient import FunctionGradient, ScatterAdd
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.lp_norm import LpNorm
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
@@ -32,6 +33,7 @@ KINDS: tuple[type[OpKind], ...] = (
     CumulativeSum,
     Expand,
     FakeQuantise,
+    FunctionGradient,
     Gather,
     GatherElements,
     GatherNd,
@@ -50,6 +52,7 @@ KINDS: tuple[type[OpKind], ...] = (
     Resize,
     RmsNorm,
     Rope,
+    ScatterAdd,
     ScatterNd,
     Slice,
     Softmax,
@@ -60,3 +63,6 @@ KINDS: tuple[type[OpKind], ...] = (
     Unary,
     Where,
 )
+
+# What only backward passes hold; they are executed in torch and by the reference, never natively.
+TRAINING_KINDS: tuple[type[OpKind], ...] = (FunctionGradient, ScatterAdd)

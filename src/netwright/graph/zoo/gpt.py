@@ -21,7 +21,7 @@ from netwright.graph.zoo.weights import RandomWeights
 @final
 @dataclass(frozen=True, slots=True)
 class GptSizes:
-    """The sizes of a GPT; `width` is a multiple of `heads`."""
+    """The sizes of a GPT; `width` is a multiple of `heads`. `tied`: embedding = output matrix."""
 
     vocabulary: int = 32
     width: int = 32
@@ -30,12 +30,13 @@ class GptSizes:
     tokens: int = 16
     batch: int = 1
     epsilon: float = 1e-5
+    tied: bool = True
 
 
 def gpt(sizes: GptSizes, form: Format = FP32, seed: int | None = 0) -> Graph:
     """A causal transformer. Input `tokens` [batch, tokens]; output `logits` [batch, tokens, v].
 
-    Pre-norm, gelu (tanh form), biases everywhere, the embedding is the output matrix.
+    Pre-norm, gelu (tanh form), biases everywhere; the embedding is the output matrix if `tied`.
     Source: Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
     """
     b = Builder("gpt")
@@ -52,6 +53,8 @@ def gpt(sizes: GptSizes, form: Format = FP32, seed: int | None = 0) -> Graph:
         layer.update(inside, parts.feed_forward(parts.attention(inside)))
     weights.repeat = 1
     x = _Layer(b, weights, sizes, form).norm("final_norm", layer.last(inside))
+    if not sizes.tied:
+        table = weights.matrix("output", (("vocabulary", sizes.vocabulary), width), form)
     return b.finish((b.add(Linear(), (x, table), "logits"),))
 
 

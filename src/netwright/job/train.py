@@ -1,0 +1,63 @@
+"""Train: many steps of a network on data, over one or more workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias, final
+
+from netwright.errors import JobError
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sgd:
+    """Stochastic gradient descent with momentum."""
+
+    rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101)."""
+
+    rate: float = 3e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+
+
+Optimiser: TypeAlias = Sgd | AdamW
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Train:
+    """`steps` steps of `microbatches` micro-batches each, the loss being the mean over all.
+
+    The graph is that of one micro-batch: its batch dim says how many sequences that is. Results do
+    not depend on `workers` or `schedule`.
+
+    Raises:
+        JobError: a count is below one.
+    """
+
+    steps: int = 50
+    microbatches: int = 8
+    workers: int = 1
+    schedule: str = "1f1b"
+    optimiser: Optimiser = field(default_factory=AdamW)
+    seed: int = 0
+    link_delay_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "microbatches", "workers"):
+            if getattr(self, name) < 1:
+                raise JobError(f"train: {name} is {getattr(self, name)}, expected at least 1")
+        if not 0.0 <= self.link_delay_seconds < 60.0:
+            raise JobError(
+                f"train: link delay {self.link_delay_seconds} s, expected 0 to 60 seconds"
+            )

@@ -1,0 +1,1 @@
+"""Operator × gradient of its result → operators that compute the gradients of its inputs."""
