@@ -82,6 +82,11 @@ def allocation_minimise(lower: Sequence[int], upper: Sequence[int], size: Sequen
     Lowest packing found: (offsets, height, bound, proved, nodes); no offsets when fixed ones collide.
     """
 
+def pipeline_search(microbatches: int, place: Sequence[int], forward: Sequence[float], input: Sequence[float], weight: Sequence[float], memory: Sequence[float], kept: Sequence[float], transfer: Sequence[float], limit: Sequence[float], starts: Sequence[Sequence[Sequence[int]]], passes: int, seed: int) -> tuple[list[list[int]], float, int]:
+    """
+    Shortest span found: (orders of passes by worker, span, tries); no orders when nothing fits.
+    """
+
 def best_order(before: Sequence[Sequence[int]], touched: Sequence[Sequence[int]], size: Sequence[int], from_start: Sequence[bool], to_end: Sequence[bool], in_place: Sequence[Sequence[tuple[int, int]]], nodes: int) -> tuple[list[int], int, int, bool, int]:
     """Order of least peak: (tasks, peak bytes, bound, proved, states)."""
 

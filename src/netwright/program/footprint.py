@@ -14,6 +14,7 @@ from netwright.errors import ProgramError
 from netwright.graph.extent import Affine, resolve
 from netwright.native import core
 from netwright.program.encode import BLOCKS, FORMAT_CODES, PAGE_BYTES
+from netwright.program.opcodes import STAGE_OPCODES
 from netwright.program.program import ArenaKind, Operand, Program, Task
 
 Call: TypeAlias = tuple[str, Mapping[str, int]]
@@ -113,6 +114,8 @@ def _size(operand: Operand, symbols: Mapping[str, int]) -> int:
 
 
 def _workspace(task: Task, symbols: Mapping[str, int]) -> int:
+    if task.opcode in STAGE_OPCODES:
+        return 0
     operands = [
         o
         and (

@@ -17,7 +17,7 @@ from netwright.simulate.events import occupy
 from netwright.timeline.timeline import MemorySample
 
 # Operands that an opcode writes (they come first), where it is not one.
-_WRITTEN: Mapping[str, int] = {"lstm": 3, "gru": 2, "top_k": 2}
+_WRITTEN: Mapping[str, int] = {"lstm": 3, "gru": 2, "top_k": 2, "stage_forward": 2}
 
 
 @final
@@ -82,19 +82,42 @@ def live_scratch(
     program: Program, entry: Entry, symbols: Mapping[str, int]
 ) -> list[tuple[str, NDArray[np.int64]]]:
     """For each memory with scratch: bytes alive while each task of the entry runs."""
-    num_tasks = len(entry.tasks)
-    touched = arena_bytes(program, [(entry.name, symbols)])
-    found: dict[str, NDArray[np.int64]] = {}
-    for index, arena in enumerate(program.arenas):
-        if arena.kind is not ArenaKind.SCRATCH:
-            continue
+    return [(m, found.alive(len(entry.tasks))) for m, found in _scratch(program, entry, symbols)]
+
+
+@final
+@dataclass(slots=True)
+class _Scratch:
+    """What is ever written into the scratch of one memory, and the most that is touched of it."""
+
+    values: list[_Value]
+    most_bytes: int
+
+    def alive(self, num_tasks: int) -> NDArray[np.int64]:
+        """Bytes alive while each task runs, if they run one after the other."""
         change = np.zeros(num_tasks + 1, np.int64)
-        for value in _values(entry, index, symbols):
+        for value in self.values:
             change[value.born] += value.high - value.low
             change[value.last + 1] -= value.high - value.low
         # Parts of one tensor that interleave lie in one stretch: together no more than is touched.
-        alive = np.minimum(np.cumsum(change[:-1]), touched.get(index, 0))
-        found[arena.memory] = found.get(arena.memory, np.zeros(num_tasks, np.int64)) + alive
+        return np.minimum(np.cumsum(change[:-1]), self.most_bytes)
+
+
+def _scratch(
+    program: Program, entry: Entry, symbols: Mapping[str, int]
+) -> list[tuple[str, _Scratch]]:
+    touched = arena_bytes(program, [(entry.name, symbols)])
+    users: dict[int, list[int]] = {}
+    for index, task in enumerate(entry.tasks):
+        for arena in {o.arena for o in task.operands if o is not None}:
+            users.setdefault(arena, []).append(index)
+    found: dict[str, _Scratch] = {}
+    for index, arena in enumerate(program.arenas):
+        if arena.kind is not ArenaKind.SCRATCH:
+            continue
+        here = found.setdefault(arena.memory, _Scratch([], 0))
+        here.values += _values(entry, index, users.get(index, []), symbols)
+        here.most_bytes += touched.get(index, 0)
     return list(found.items())
 
 
@@ -107,32 +130,38 @@ def samples(
 ) -> tuple[MemorySample, ...]:
     """Bytes in use over one call, task by task. `times`: start and end of each task."""
     held = held_bytes(program, [(entry.name, symbols)], runtime_bytes)
+    starts, ends = times
+    in_order = bool((starts[1:] >= ends[:-1]).all())
     result: list[MemorySample] = []
-    for memory, alive in live_scratch(program, entry, symbols):
+    for memory, found in _scratch(program, entry, symbols):
         base = held.pop(memory, 0)
-        if not len(alive):
+        # Where tasks overlap, a value lives from its first task's start to its last one's end.
+        born = np.array([value.born for value in found.values], np.int64)
+        last = np.array([value.last for value in found.values], np.int64)
+        size = np.array([value.high - value.low for value in found.values], np.int64)
+        seconds = np.concatenate([starts[born], ends[last]])
+        change = np.concatenate([size, -size])
+        if in_order:
+            seconds, change = starts, np.diff(found.alive(len(entry.tasks)), prepend=0)
+        if not len(seconds):
             result.append(MemorySample(memory, 0.0, base))
             continue
-        # Each task takes its bytes at its start and gives them back at its end.
-        seconds = np.concatenate(times)
-        change = np.concatenate([alive, -alive])
-        in_order = bool((times[0][1:] >= times[1][:-1]).all())
-        if in_order:
-            seconds, change = times[0], np.diff(alive, prepend=0)
         level = occupy(seconds, np.zeros(len(seconds), np.int32), change.astype(np.int64), 1)
-        last: dict[float, int] = dict(
-            zip(level.seconds.tolist(), level.used_bytes.tolist(), strict=True)
-        )
-        result += [MemorySample(memory, at, base + used) for at, used in last.items()]
+        used = np.minimum(level.used_bytes, found.most_bytes)
+        latest: dict[float, int] = dict(zip(level.seconds.tolist(), used.tolist(), strict=True))
+        result += [MemorySample(memory, at, base + used) for at, used in latest.items()]
     result += [MemorySample(memory, 0.0, base) for memory, base in held.items()]
     return tuple(sorted(result, key=lambda s: s.start_seconds))
 
 
-def _values(entry: Entry, arena: int, symbols: Mapping[str, int]) -> list[_Value]:
-    """Everything ever written into the arena, with its life in task indices."""
+def _values(
+    entry: Entry, arena: int, users: Sequence[int], symbols: Mapping[str, int]
+) -> list[_Value]:
+    """Everything that these tasks ever write into the arena, with its life in task indices."""
     live: list[_Value] = []
     gone: list[_Value] = []
-    for index, task in enumerate(entry.tasks):
+    for index in users:
+        task = entry.tasks[index]
         num_written = _WRITTEN.get(task.opcode, 1)
         spots = [
             (position < num_written, *extent_bytes(operand, symbols))

@@ -1,0 +1,95 @@
+"""Build: a schedule by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+from netwright.errors import PlanError
+from netwright.plan.pipeline.automatic import automatic_zero_bubble, improve
+from netwright.plan.pipeline.gpipe import gpipe
+from netwright.plan.pipeline.interleaved import interleaved
+from netwright.plan.pipeline.one_forward_one_backward import one_forward_one_backward
+from netwright.plan.pipeline.schedule import Schedule, verify
+from netwright.plan.pipeline.times import StageTimes, peaks
+from netwright.plan.pipeline.v_shape import v_half, v_min, v_placement, v_zero_bubble
+from netwright.plan.pipeline.zero_bubble import zero_bubble_h1, zero_bubble_h2
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a schedule is wanted for; `limit`: activations of one micro-batch a worker may hold."""
+
+    workers: int
+    microbatches: int
+    times: StageTimes
+    limit: float
+
+
+Builder: TypeAlias = Callable[[Request], Schedule]
+
+
+def _closed(make: Callable[[int, int], Schedule]) -> Builder:
+    """A schedule that asks for no times and knows no limit."""
+    return lambda request: make(request.workers, request.microbatches)
+
+
+def _automatic(request: Request) -> Schedule:
+    return automatic_zero_bubble(request.microbatches, request.times, request.limit)
+
+
+def _polished(make: Callable[[int, int], Schedule]) -> Builder:
+    """A building block, squeezed; then warm-up and cool-down reordered within its own memory."""
+
+    def build(request: Request) -> Schedule:
+        block = make(request.workers, request.microbatches)
+        most = max(peaks(block, request.times.kept))
+        placement = v_placement(request.workers)
+        return improve(block.name, placement, request.microbatches, (request.times, most), [block])
+
+    return build
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "gpipe": _closed(gpipe),
+    "1f1b": _closed(one_forward_one_backward),
+    "1f1b-interleaved": _closed(interleaved),
+    "zb-h1": _closed(zero_bubble_h1),
+    "zb-h2": _closed(zero_bubble_h2),
+    "zb-auto": _automatic,
+    "v-min": _polished(v_min),
+    "v-half": _polished(v_half),
+    "v-zb": _polished(v_zero_bubble),
+}
+
+
+def build(
+    name: str,
+    workers: int,
+    microbatches: int,
+    times: StageTimes | None = None,
+    memory_limit: float | None = None,
+) -> Schedule:
+    """A schedule of this name, verified. Without times F, B and W take the same; the limit is p.
+
+    Only `zb-auto` looks at the limit: the others hold what they hold.
+
+    Raises:
+        PlanError: no such schedule, or none for these numbers; the message says what would help.
+    """
+    if workers < 1 or microbatches < 1:
+        raise PlanError(
+            f"{name}: {workers} workers and {microbatches} micro-batches; expected at least one"
+        )
+    if name not in BUILDERS:
+        raise PlanError(f"no pipeline schedule {name!r}; there are {', '.join(BUILDERS)}")
+    even = (1.0,) * workers
+    given = times or StageTimes(even, even, even, (0.0,) * workers)
+    if given.num_workers != workers:
+        raise PlanError(f"{name}: times of {given.num_workers} stages for {workers} workers")
+    limit = float(workers) if memory_limit is None else memory_limit
+    schedule = BUILDERS[name](Request(workers, microbatches, given, limit))
+    verify(schedule)
+    return schedule

@@ -1,0 +1,88 @@
+"""`netwright schedule`: what it prints and writes, and how bad numbers end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from netwright.cli.app import app
+from netwright.errors import JobError, PlanError
+
+SMALL = ("--stages", "2", "--microbatches", "4", "--times", "1,1.1,0.9,0.05")
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["schedule", *arguments])
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
+
+
+def test_json_ranks_all(tmp_path: Path) -> None:
+    page, trace = tmp_path / "s.html", tmp_path / "s.json"
+    out = json.loads(
+        run(*SMALL, "--compare", "all", "--json", "--html", str(page), "--trace", str(trace))
+    )
+    rows = out["schedules"]
+    assert len(rows) + len(out["left_out"]) == 9
+    for row in rows:
+        work = 4 * 3.0
+        assert row["bubble_rate"] == pytest.approx(1 - work / row["makespan_seconds"])
+        assert row["bound_seconds"] <= row["makespan_seconds"] * (1 + 1e-9)
+        assert row["proved"] == (row["gap"] == 0)
+        assert row["fits_memory"] == (row["peak_memory"] <= 2)
+    fitting = [row["makespan_seconds"] for row in rows if row["fits_memory"]]
+    assert fitting == sorted(fitting)
+    text = page.read_text()
+    assert "<svg" in text
+    assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
+    assert len(json.loads(trace.read_text())["traceEvents"]) > 9 * 2 * 4
+
+
+def test_a_drawing_has_a_row_a_worker() -> None:
+    out = run(*SMALL, "--schedule", "1f1b")
+    assert "1f1b:" in out
+    assert "  0 " in out
+    assert "  1 " in out
+    assert "bubbles" in out
+
+
+def test_times_of_every_stage_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "times.json"
+    file.write_text('{"T_F": [1, 2, 1], "T_B": [1, 2, 1], "T_W": 1, "T_comm": 0, "kept": 0.25}')
+    out = json.loads(run("--stage-times", str(file), "--schedule", "1f1b", "--json"))
+    assert out["stages"] == 3
+    assert out["schedules"][0]["makespan_seconds"] >= 8 * 5.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (("--times", "1,2"), JobError, "expected T_F,T_B,T_W,T_comm"),
+        (("--memory", "much"), JobError, "times what 1F1B holds"),
+        (("--compare", "best"), JobError, "no schedule 'best'"),
+        (("--schedule", "best"), JobError, "no schedule 'best'"),
+        (("--stages", "0"), JobError, "expected 1 to"),
+        (("--microbatches", "0"), PlanError, "expected at least one"),
+        (("--stage-times", "/nowhere.yaml"), JobError, "cannot be read"),
+    ],
+)
+def test_bad_numbers_are_named(arguments: tuple[str, ...], error: type, said: str) -> None:
+    with pytest.raises(error, match=said):
+        run(*arguments)
+
+
+def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "times.yaml"
+    file.write_text("T_F: [1, 2]\nT_B: [1, 2]\nW: 1\n")
+    with pytest.raises(JobError, match=r"unknown \['W'\], missing \['T_W', 'T_comm'\]"):
+        run("--stage-times", str(file))
+    file.write_text("T_F: [1, x]\nT_B: 1\nT_W: 1\nT_comm: 0\n")
+    with pytest.raises(JobError, match=r"T_F: got .*expected numbers"):
+        run("--stage-times", str(file))
+    file.write_text("T_F: [1, 2]\nT_B: 1\nT_W: 1\nT_comm: 0\n")
+    with pytest.raises(JobError, match="--stages is 3"):
+        run("--stage-times", str(file), "--stages", "3")

@@ -1,0 +1,125 @@
+"""Bounds lie below every schedule; CP-SAT agrees with the analytic one where that is reached."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netwright.errors import JobError, PlanError
+from netwright.native import core
+from netwright.plan.pipeline.automatic import automatic_zero_bubble
+from netwright.plan.pipeline.bounds import span_bound
+from netwright.plan.pipeline.build import BUILDERS, build
+from netwright.plan.pipeline.certify import certify
+from netwright.plan.pipeline.prove import prove
+from netwright.plan.pipeline.schedule import verify
+from netwright.plan.pipeline.times import StageTimes, peaks, uniform_times
+from netwright.simulate.pipeline import replay
+
+numbers = st.integers(1, 30).map(lambda n: n / 10)
+
+
+@st.composite
+def stage_times(draw: st.DrawFn, workers: int) -> StageTimes:
+    column = st.lists(numbers, min_size=workers, max_size=workers).map(tuple)
+    kept = draw(st.sampled_from((0.0, 0.25, 0.5, 1.0)))
+    return StageTimes(draw(column), draw(column), draw(column), draw(column), kept)
+
+
+@settings(max_examples=40)
+@given(st.data(), st.sampled_from(("gpipe", "1f1b", "zb-h1", "zb-h2", "1f1b-interleaved")))
+def test_no_schedule_is_shorter_than_the_bound(data, name: str) -> None:
+    workers = data.draw(st.integers(1, 4))
+    batches = data.draw(st.integers(1, 4)) * workers
+    times = data.draw(stage_times(workers))
+    made = build(name, workers, batches)
+    played = replay(made, times)
+    bound = span_bound(made.placement, batches, times, played.peak)
+    assert bound.seconds <= played.span_seconds * (1 + 1e-9)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.data())
+def test_cp_sat_lies_between_the_bound_and_the_schedule(data) -> None:
+    workers, batches = data.draw(st.sampled_from(((2, 2), (2, 3), (3, 3))))
+    times = data.draw(stage_times(workers))
+    limit = float(data.draw(st.integers(1, workers + 1)))
+    found = replay(automatic_zero_bubble(batches, times, limit), times)
+    assert found.peak <= limit * (1 + 1e-9)
+    proof = prove(batches, times, limit, found.span_seconds, 20.0)
+    bound = span_bound(found.schedule.placement, batches, times, limit).seconds
+    assert bound <= proof.bound_seconds * (1 + 1e-9)
+    assert proof.bound_seconds <= found.span_seconds * (1 + 1e-9)
+    assert proof.optimal or proof.bound_seconds < found.span_seconds
+
+
+def test_zb_1p_is_proved_whatever_the_number_of_micro_batches() -> None:
+    """arXiv 2401.10241, Table 6, 1.5B: the excess over the work does not depend on m."""
+    for p, m in ((4, 8), (4, 12), (8, 16), (8, 64)):
+        times = uniform_times(p, (18.522e-3, 18.086e-3, 9.337e-3, 0.601e-3))
+        played = replay(build("zb-h1", p, m), times)
+        certificate = certify(played.schedule, times, played.span_seconds, float(p))
+        assert certificate.proved, (p, m)
+
+
+def test_cp_sat_finds_the_same_optimum() -> None:
+    times = uniform_times(4, (18.522e-3, 18.086e-3, 9.337e-3, 0.601e-3))
+    played = replay(build("zb-h1", 4, 6), times)
+    assert prove(6, times, 4.0, played.span_seconds, 60.0).optimal
+    with pytest.raises(PlanError, match="no schedule has a span"):
+        prove(6, times, 4.0, played.span_seconds * 0.9, 60.0)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_name_builds_a_valid_schedule(name: str) -> None:
+    made = build(name, 4, 8, uniform_times(4, (1.0, 1.1, 0.9, 0.05)), 4.0)
+    verify(made)
+    assert made.name == name
+    assert build(name, 4, 8, uniform_times(4, (1.0, 1.1, 0.9, 0.05)), 4.0) == made
+
+
+def test_v_shapes_hold_what_they_promise() -> None:
+    """arXiv 2405.15362: (p + 4) / 3, (p + 2) / 2 and p activations, rounded down to chunks."""
+    for p in (4, 8):
+        for name, most in (("v-min", (p + 4) / 3), ("v-half", (p + 2) / 2), ("v-zb", p)):
+            made = build(name, p, 3 * p, uniform_times(p, (1.0, 1.0, 1.0, 0.0), 1.0))
+            assert max(peaks(made, 1.0)) <= most
+
+
+def test_the_automatic_schedule_beats_the_published_rate() -> None:
+    """arXiv 2401.10241, Table 5, 1.5B, p = 8, m = 32, ZB-2p: 0.0039; M_W / M_B from its Table 1."""
+    kept = 32 * 2304 / (34 * 2304 + 5 * 24 * 1024)
+    times = uniform_times(8, (18.513e-3, 18.086e-3, 9.331e-3, 0.626e-3), kept)
+    played = replay(automatic_zero_bubble(32, times, 16.0), times)
+    assert round(played.bubble_rate, 4) <= 0.0039
+    assert played.peak <= 16.0 * (1 + 1e-9)
+
+
+def test_what_cannot_be_is_said() -> None:
+    with pytest.raises(PlanError, match="no pipeline schedule 'best'; there are gpipe, 1f1b"):
+        build("best", 2, 2)
+    with pytest.raises(PlanError, match="times of 2 stages for 3 workers"):
+        build("1f1b", 3, 2, uniform_times(2, (1, 1, 1, 0)))
+    with pytest.raises(PlanError, match="expected at least one"):
+        build("1f1b", 0, 2)
+    with pytest.raises(PlanError, match="expected a multiple of 4"):
+        build("1f1b-interleaved", 4, 6)
+    with pytest.raises(PlanError, match="holds not even one micro-batch"):
+        build("zb-auto", 2, 2, uniform_times(2, (1, 1, 1, 0)), 0.5)
+    with pytest.raises(JobError, match="expected one a stage"):
+        StageTimes((1.0,), (1.0, 1.0), (1.0,), (0.0,))
+    with pytest.raises(JobError, match="expected seconds above 0"):
+        uniform_times(2, (0.0, 1.0, 1.0, 0.0))
+    with pytest.raises(JobError, match="got 3 times"):
+        uniform_times(2, (1.0, 1.0, 1.0))
+
+
+def test_the_core_refuses_columns_that_do_not_fit() -> None:
+    one = [1.0]
+    with pytest.raises(ValueError, match="on a worker that is not there"):
+        core.pipeline_search(1, [1], one, one, one, one, one, one, one, [], 10, 1)
+    with pytest.raises(ValueError, match="one number a chunk"):
+        core.pipeline_search(1, [0], [], one, one, one, one, one, one, [], 10, 1)
+    with pytest.raises(ValueError, match="a pass is missing"):
+        core.pipeline_search(1, [0], one, one, one, one, one, one, one, [[[0, 1]]], 10, 1)
+    with pytest.raises(ValueError, match="negative or too large"):
+        core.pipeline_search(1, [0], [float("nan")], one, one, one, one, one, one, [], 10, 1)
