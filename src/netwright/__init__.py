@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netwright.frontends.load import load
     from netwright.graph.graph import Graph
     from netwright.job.job import Choose, Generate, Goal, Infer, Keep, Limits, Stream
+    from netwright.job.train import Train
     from netwright.machine.load import machine, machine_names
     from netwright.machine.machine import Machine
     from netwright.path.api import plan, report
@@ -40,6 +41,7 @@ _HOMES = {
     "Program": "netwright.program.program",
     "Stream": "netwright.job.job",
     "Timeline": "netwright.timeline.timeline",
+    "Train": "netwright.job.train",
     "load": "netwright.frontends.load",
     "machine": "netwright.machine.load",
     "machine_names": "netwright.machine.load",
@@ -61,6 +63,7 @@ __all__ = [
     "Program",
     "Stream",
     "Timeline",
+    "Train",
     "load",
     "machine",
     "machine_names",

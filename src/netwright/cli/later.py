@@ -11,11 +11,18 @@ if TYPE_CHECKING:
 
 HOMES = {
     "TextOptions": "netwright.path.text",
+    "as_text": "netwright.path.train",
     "machine": "netwright.machine.load",
+    "make_report": "netwright.report.report:report",
+    "is_under_torchrun": "netwright.run.workers.torchrun",
     "new_bar": "netwright.cli.tables",
+    "run_locally": "netwright.run.workers.launch",
+    "run_on_ray": "netwright.run.workers.ray",
     "run_text": "netwright.path.text",
+    "run_under_torchrun": "netwright.run.workers.torchrun",
     "sampling": "netwright.run.generate.sampling",
     "save_run": "netwright.report.save",
     "show_outcome": "netwright.cli.tables",
+    "train": "netwright.path.train",
 }
 __getattr__ = imports_of(__name__, HOMES)

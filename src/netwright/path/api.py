@@ -5,22 +5,26 @@ from __future__ import annotations
 from netwright.errors import MachineError
 from netwright.graph.graph import Graph
 from netwright.job.job import Job
+from netwright.job.train import Train
 from netwright.machine.load import machine as find_machine
 from netwright.machine.machine import Machine
 from netwright.plan.make import make_plan
+from netwright.plan.pipeline.train import make_training_plan
 from netwright.plan.plan import Plan
 from netwright.report.report import Report
 from netwright.report.report import report as make_report
 from netwright.timeline.timeline import Timeline
 
 
-def plan(graph: Graph, machine: Machine, job: Job) -> Plan:
+def plan(graph: Graph, machine: Machine, job: Job | Train) -> Plan:
     """How to run this graph on this machine for this job, with proofs of what is proved.
 
     Raises:
         JobError: the job does not suit the graph.
         UnsupportedError: an operator or format has no kernel.
     """
+    if isinstance(job, Train):
+        return make_training_plan(graph, machine, job)
     return make_plan(graph, machine, job)
 
 

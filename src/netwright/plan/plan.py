@@ -8,6 +8,7 @@ from typing import final
 from netwright.errors import PlanError
 from netwright.graph.graph import Graph
 from netwright.job.job import Job
+from netwright.job.train import Train
 from netwright.machine.machine import Machine
 from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Decision
@@ -37,7 +38,7 @@ class Plan:
 
     graph: Graph
     machine: Machine
-    job: Job
+    job: Job | Train
     decisions: tuple[Decision, ...]
     predictions: tuple[Prediction, ...]
     memory: Certificate

@@ -1,0 +1,1 @@
+"""Program over many workers → Timeline: real processes, torch inside, messages by gloo."""

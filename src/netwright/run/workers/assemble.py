@@ -1,0 +1,61 @@
+"""Assemble: a network with its loss, cuts and a schedule → what every worker is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netwright.errors import JobError
+from netwright.graph.graph import Graph
+from netwright.job.train import Train
+from netwright.program.program import Program
+from netwright.run.workers.chunk import Chunk
+from netwright.run.workers.data import TextData
+from netwright.run.workers.worker import Work
+from netwright.transform.differentiate import differentiate
+from netwright.transform.optimise import optimiser_step
+
+
+def assemble(
+    parts: Sequence[Graph],
+    placement: Sequence[int],
+    program: Program,
+    job: Train,
+    data: TextData,
+) -> tuple[Work, ...]:
+    """One `Work` a worker, from the chunks of a network that ends in its loss.
+
+    `placement[c]` is the worker that holds chunk c.
+
+    Raises:
+        JobError: there are not as many chunks as are placed.
+        UnsupportedError: an operator has no gradient.
+    """
+    if len(parts) != len(placement):
+        raise JobError(f"{len(parts)} chunks, but {len(placement)} are placed on workers")
+    chunks = tuple(_chunk(index, part, len(parts), job) for index, part in enumerate(parts))
+    boundaries = tuple(
+        tuple(e for e in part[part.outputs[0]].shape if isinstance(e, int)) for part in parts[:-1]
+    )
+    return tuple(
+        Work(
+            rank,
+            tuple(c for c in chunks if placement[c.index] == rank),
+            boundaries,
+            program,
+            data,
+            job.link_delay_seconds,
+        )
+        for rank in range(job.workers)
+    )
+
+
+def _chunk(index: int, part: Graph, count: int, job: Train) -> Chunk:
+    found = differentiate(part)
+    forward = found.forward
+    weights = [forward[place] for place, _ in found.weights]
+    entry = part.inputs[0] if index else None
+    data = tuple((i, part[i].name) for i in part.inputs if i != entry)
+    step = optimiser_step(weights, job.optimiser)
+    return Chunk(
+        index, found, step, job.optimiser.rate, entry, part.outputs[0], data, index == count - 1
+    )

@@ -1,0 +1,137 @@
+"""Chunk: a part of a network with its gradients and optimiser, and its state on a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from netwright.errors import RunError
+from netwright.graph.graph import Graph
+from netwright.graph.ops.position import StateUpdate
+from netwright.graph.tensor import Role, TensorId
+from netwright.run.workers.executor import Executor, Values, weight_values
+from netwright.transform.differentiate import Derivative
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What a worker needs of one part of the network.
+
+    `entry` is the activation that the chunk before sends (None for the first), `exit` the one that
+    the next receives, or the loss. `data` are the network's own inputs. The loss of the last chunk
+    is weighed by 1 / micro-batches.
+    """
+
+    index: int
+    derivative: Derivative
+    optimiser: Graph
+    rate: float
+    entry: TensorId | None
+    exit: TensorId
+    data: tuple[tuple[TensorId, str], ...]
+    is_last: bool
+
+
+@final
+class ChunkState:
+    """The weights, the sums of their gradients, and what is saved of micro-batches under way.
+
+    Gradients are summed in float64, so that their sum does not depend on the order in which a
+    schedule makes them; all else is float32.
+    """
+
+    def __init__(self, chunk: Chunk, microbatches: int) -> None:
+        self.chunk = chunk
+        found = chunk.derivative
+        graphs = (found.forward, found.input_gradient, found.weight_gradient)
+        self._forward, self._input, self._weight = (Executor(g) for g in graphs)
+        self._optimiser = Executor(chunk.optimiser)
+        self.weights: Values = {}
+        for graph in graphs:
+            self.weights.update(weight_values(graph))
+        self._sums = {
+            place: torch.zeros_like(self.weights[place], dtype=torch.float64)
+            for place, _ in found.weights
+        }
+        self._moments: Values = {
+            TensorId(i): torch.zeros([d.size for d in t.dims if isinstance(d.size, int)])
+            for i, t in enumerate(chunk.optimiser.tensors)
+            if t.role is Role.OPTIMISER
+        }
+        ends = {of for _, of in found.weights}
+        self._late = frozenset((*found.weight_gradient.inputs, *ends))
+        self._early = frozenset((*found.input_gradient.inputs, *self._late))
+        self._saved: dict[int, Values] = {}
+        self._seed = torch.tensor(1.0 / microbatches)
+
+    def forward(self, microbatch: int, entry: Tensor | None, data: Mapping[str, Tensor]) -> Tensor:
+        """The activation for the next chunk, or the loss of the last."""
+        values = {**self.weights, **{place: data[name] for place, name in self.chunk.data}}
+        if self.chunk.entry is not None:
+            assert entry is not None
+            values[self.chunk.entry] = entry
+        self._forward(values)
+        self._keep(microbatch, values, self._early)
+        return values[self.chunk.exit]
+
+    def input_gradient(self, microbatch: int, seed: Tensor | None) -> Tensor | None:
+        """The gradient for the chunk before; None at the first. The last chunk needs no seed."""
+        found = self.chunk.derivative
+        values = {**self.weights, **self._take(microbatch)}
+        values[found.seeds[0][1]] = self._seed if seed is None else seed
+        self._input(values)
+        self._keep(microbatch, values, self._late)
+        return (
+            values[dict(found.inputs)[self.chunk.entry]] if self.chunk.entry is not None else None
+        )
+
+    def weight_gradient(self, microbatch: int) -> None:
+        """Adds the micro-batch's weight gradients to their sums."""
+        values = {**self.weights, **self._take(microbatch)}
+        self._weight(values)
+        for place, of in self.chunk.derivative.weights:
+            self._sums[place].add_(values[of])
+
+    def update(self) -> None:
+        """One step of the optimiser; the sums start anew."""
+        graph = self.chunk.optimiser
+        values: Values = dict(self._moments)
+        pairs = self.chunk.derivative.weights
+        inputs = list(graph.inputs)
+        values[inputs[0]] = torch.tensor(self.chunk.rate)
+        for index, (place, _) in enumerate(pairs):
+            values[inputs[1 + 2 * index]] = self.weights[place]
+            values[inputs[2 + 2 * index]] = self._sums[place].float()
+            self._sums[place].zero_()
+        self._optimiser(values)
+        for op, _ in graph.ops():
+            if isinstance(op.kind, StateUpdate) and op.inputs[0] is not None:
+                self._moments[op.inputs[0]] = values[op.outputs[0]]
+        for (place, _), new in zip(pairs, graph.outputs, strict=True):
+            self.weights[place] = values[new]
+
+    def saved_bytes(self) -> int:
+        """Bytes kept for micro-batches that are under way; shared storage counts once."""
+        sizes = {
+            v.untyped_storage().data_ptr(): v.untyped_storage().nbytes()
+            for values in self._saved.values()
+            for v in values.values()
+        }
+        return sum(sizes.values())
+
+    def _keep(self, microbatch: int, values: Values, wanted: frozenset[TensorId]) -> None:
+        self._saved[microbatch] = {
+            i: v for i, v in values.items() if i in wanted and i not in self.weights
+        }
+
+    def _take(self, microbatch: int) -> Values:
+        if microbatch not in self._saved:
+            raise RunError(
+                f"chunk {self.chunk.index}: nothing is saved of micro-batch {microbatch}"
+            )
+        return self._saved.pop(microbatch)

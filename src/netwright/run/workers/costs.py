@@ -1,0 +1,76 @@
+"""Costs: the seconds of every task of a program, from what the steps of a run measured.
+
+All micro-batches of one pass of one chunk count as the same: the median of all that were measured.
+A message is as long as the quickest of its boundary and direction, because a receiver that is busy
+takes it later than it arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import TypeAlias
+
+from netwright.errors import RunError
+from netwright.plan.pipeline.lower import OPCODES, TRANSFER
+from netwright.plan.pipeline.schedule import PassKind
+from netwright.program.program import Program, Task
+from netwright.run.workers.worker import StepReport
+
+Costs: TypeAlias = Mapping[tuple[str, int, int], float]
+
+_SPLIT = (OPCODES[PassKind.INPUT_GRADIENT], OPCODES[PassKind.WEIGHT_GRADIENT])
+_FUSED = OPCODES[PassKind.BACKWARD]
+
+
+def kind_of(task: Task) -> tuple[str, int, int]:
+    """Opcode and chunk; of a transfer also its direction, and the boundary."""
+    first, *rest = (int(p) for p in task.parameters if isinstance(p, int))
+    return (task.opcode, first, rest[0]) if task.opcode == TRANSFER else (task.opcode, first, 0)
+
+
+def measured_costs(program: Program, reports: Sequence[StepReport]) -> Costs:
+    """Seconds by kind of task; the step's very first reports (of a cold machine) are left to you.
+
+    A fused backward pass that was not measured is the sum of its halves.
+
+    Raises:
+        RunError: nothing was reported.
+    """
+    tasks = program.entries[0].tasks
+    passes: dict[tuple[str, int, int], list[float]] = {}
+    messages: dict[tuple[str, int, int], list[float]] = {}
+    by_source = {(t.opcode, t.source): t for t in tasks}
+    for report in reports:
+        for index, seconds in report.processor_seconds:
+            passes.setdefault(kind_of(tasks[index]), []).append(seconds)
+        quickest: dict[tuple[str, int, int], float] = {}
+        for span in report.spans:
+            if span.opcode == TRANSFER:
+                kind = kind_of(by_source[span.opcode, span.name])
+                quickest[kind] = min(span.seconds, quickest.get(kind, span.seconds))
+        for kind, seconds in quickest.items():
+            messages.setdefault(kind, []).append(seconds)
+    if not passes:
+        raise RunError(f"{program.name}: no step was measured")
+    found = {kind: median(seconds) for kind, seconds in (*passes.items(), *messages.items())}
+    for _, chunk, _ in tuple(found):
+        halves = [found.get((opcode, chunk, 0)) for opcode in _SPLIT]
+        if (_FUSED, chunk, 0) not in found and None not in halves:
+            found[_FUSED, chunk, 0] = sum(h for h in halves if h is not None)
+    return found
+
+
+def task_seconds(program: Program, costs: Costs) -> list[float]:
+    """The seconds of every task, in order.
+
+    Raises:
+        RunError: a kind of task was never measured.
+    """
+    found: list[float] = []
+    for task in program.entries[0].tasks:
+        kind = kind_of(task)
+        if kind not in costs:
+            raise RunError(f"{program.name}: {task.source} ({task.opcode}) was never measured")
+        found.append(costs[kind])
+    return found

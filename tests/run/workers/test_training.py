@@ -1,0 +1,145 @@
+"""Training in real processes: equal to one process, timed, and ended when a worker fails."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from netwright.errors import JobError, PlanError, RunError
+from netwright.graph.zoo.gpt import GptSizes, gpt
+from netwright.job.train import Train
+from netwright.machine.load import library_machine
+from netwright.path.train import Training, as_text, train
+from netwright.plan.pipeline.build import BUILDERS
+from netwright.plan.pipeline.lower import TRANSFER
+from netwright.run.workers.gather import step_timeline
+from netwright.run.workers.launch import run_locally
+from netwright.run.workers.worker import StepReport, Work
+from netwright.timeline.compare import compare
+from netwright.timeline.verify import verify_timeline
+
+GRAPH = gpt(GptSizes(vocabulary=256, width=16, layers=4, heads=2, tokens=16, batch=2, tied=False))
+TEXT = as_text(b"To be, or not to be, that is the question: whether 'tis nobler in the mind. " * 9)
+MACHINE = library_machine("raspberry-pi-5")
+DELAY_SECONDS = 0.02
+
+
+def trained(job: Train, launch=run_locally) -> Training:
+    found = train(GRAPH, MACHINE, job, TEXT, launch=launch)
+    assert found is not None
+    return found
+
+
+@cache
+def alone() -> Training:
+    return trained(Train(steps=3, microbatches=4, schedule="gpipe"))
+
+
+@cache
+def two() -> Training:
+    return trained(Train(3, 4, 2, "zb-h1", link_delay_seconds=DELAY_SECONDS))
+
+
+def test_the_loss_is_that_of_one_process() -> None:
+    assert two().losses == alone().losses
+    assert alone().losses[2] < alone().losses[0]
+
+
+def folded(works: Sequence[Work], steps: int, told) -> bool:
+    """All workers as one, in an order that their program allows: nothing is sent."""
+    program = works[0].program
+    tasks = tuple(
+        replace(task, worker=0, waits=())
+        for task in program.entries[0].tasks
+        if task.opcode != TRANSFER
+    )
+    one = replace(program, entries=(replace(program.entries[0], tasks=tasks),))
+    chunks = tuple(chunk for work in works for chunk in work.chunks)
+    return run_locally((replace(works[0], chunks=chunks, program=one),), steps, told)
+
+
+@pytest.mark.parametrize("schedule", BUILDERS)
+def test_the_order_of_passes_changes_no_bit(schedule: str) -> None:
+    assert trained(Train(3, 4, 4, schedule), folded).losses == alone().losses
+
+
+def test_the_step_is_timed_on_one_clock() -> None:
+    found = two()
+    program = found.plan.program
+    for step in found.steps:
+        verify_timeline(step)
+        spans = {(s.name, s.opcode): s for s in step.spans}
+        assert len(spans) == len(program.entries[0].tasks)
+        for task in program.entries[0].tasks:
+            span = spans[task.source, task.opcode]
+            assert span.resource == program.workers[task.worker]
+            if task.opcode == TRANSFER:
+                assert span.seconds >= DELAY_SECONDS
+            for wait in task.waits:  # nothing begins before what it waits for is there
+                before = program.entries[0].tasks[wait]
+                ended = spans[before.source, before.opcode]
+                assert span.start_seconds >= ended.start_seconds
+                if before.opcode == TRANSFER:
+                    assert span.start_seconds >= ended.start_seconds + DELAY_SECONDS
+        assert 0 < step.peak_memory_bytes < 2 * found.plan.peak_memory_bytes
+
+
+def test_a_prediction_lies_over_the_measurement() -> None:
+    found = two()
+    predicted = found.predict(found.costs(1, 3))
+    verify_timeline(predicted)
+    table = compare(predicted, found.typical())
+    assert all(r.predicted_spans == r.measured_spans for r in table.operators)
+    longest = max(s.start_seconds + s.seconds for s in predicted.spans)
+    assert longest == pytest.approx(predicted.seconds)
+    assert predicted.seconds >= 2 * DELAY_SECONDS  # there and back, once at least
+    with pytest.raises(RunError, match="no step was measured"):
+        found.costs(7, 8)
+
+
+def test_a_worker_that_dies_ends_the_run() -> None:
+    began: list[float] = []
+
+    def launch(works: Sequence[Work], steps: int, told) -> bool:
+        def heard(report: StepReport) -> None:
+            victims = [p for p in multiprocessing.active_children() if p.name.endswith("worker 1")]
+            if not began and victims:
+                began.append(time.monotonic())
+                assert victims[0].pid is not None
+                os.kill(victims[0].pid, signal.SIGKILL)
+            told(report)
+
+        return run_locally(works, steps, heard, 60.0)
+
+    with pytest.raises(RunError, match="worker 1: its process ended with code -9"):
+        trained(Train(10_000, 4, 2, "1f1b"), launch)
+    assert time.monotonic() - began[0] < 30
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_fails_names_the_cause() -> None:
+    def launch(works: Sequence[Work], steps: int, told) -> bool:
+        return run_locally((works[0], replace(works[1], chunks=())), steps, told, 60.0)
+
+    with pytest.raises(RunError, match="worker 1: RunError: worker 1: it has no chunk 1 for chunk"):
+        trained(Train(2, 2, 2, "1f1b"), launch)
+    assert not multiprocessing.active_children()
+
+
+def test_what_cannot_be_trained_says_so() -> None:
+    with pytest.raises(PlanError, match="no pipeline schedule 'zigzag'; there are gpipe"):
+        trained(Train(schedule="zigzag"))
+    with pytest.raises(PlanError, match=r"it can be cut into .* chunks at most, 500 are"):
+        trained(Train(workers=500))
+    with pytest.raises(JobError, match="text of 3 bytes, expected more than 16"):
+        train(GRAPH, MACHINE, Train(), np.zeros(3, np.uint8))
+    with pytest.raises(RunError, match="0 reports of 0 steps"):
+        step_timeline("none", ())
