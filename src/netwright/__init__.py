@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netwright.machine.load import machine, machine_names
     from netwright.machine.machine import Machine
     from netwright.path.api import plan, report
+    from netwright.path.train import train
     from netwright.plan.plan import Plan
     from netwright.program.program import Program
     from netwright.timeline.timeline import Timeline
@@ -47,6 +48,7 @@ _HOMES = {
     "machine_names": "netwright.machine.load",
     "plan": "netwright.path.api",
     "report": "netwright.path.api",
+    "train": "netwright.path.train",
 }
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "machine_names",
     "plan",
     "report",
+    "train",
 ]
 
 # A name that a package of ours has too would be found before `__getattr__` is asked.

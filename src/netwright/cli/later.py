@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 HOMES = {
     "TextOptions": "netwright.path.text",
-    "as_text": "netwright.path.train",
     "machine": "netwright.machine.load",
     "make_report": "netwright.report.report:report",
     "is_under_torchrun": "netwright.run.workers.torchrun",

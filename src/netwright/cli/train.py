@@ -50,8 +50,7 @@ def train(
             told(f"step {step + 1}: loss {loss:.4f}", (step + 1) / steps)
 
         machine = later.machine("here")
-        text_bytes = later.as_text(found.text)
-        training = later.train(found.network, machine, job, text_bytes, heard, _launcher(on))
+        training = later.train(found.network, machine, job, found.text, heard, _launcher(on))
     if training is None:
         return  # a worker of torchrun's: rank 0 shows what there is to show
     predicted, measured = halves(training)

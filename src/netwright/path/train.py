@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netwright.errors import JobError
 from netwright.graph.graph import Graph
@@ -26,7 +25,6 @@ from netwright.simulate.workers import simulate_workers
 from netwright.timeline.timeline import Timeline
 from netwright.transform.cut import cut
 
-Text = NDArray[np.uint8]
 Told = Callable[[int, float], None]
 Launch = Callable[[Sequence[Work], int, Callable[[StepReport], None]], bool]
 
@@ -79,7 +77,7 @@ def train(
     graph: Graph,
     machine: Machine,
     job: Train,
-    text: Text,
+    text: bytes,
     told: Told = nothing_told,
     launch: Launch = run_locally,
 ) -> Training | None:
@@ -120,16 +118,12 @@ def gathered(plan: Plan, reports: Sequence[StepReport], count: int) -> Training:
     return Training(plan, losses, steps, tuple(ordered), count)
 
 
-def _data(graph: Graph, job: Train, text: Text) -> TextData:
+def _data(graph: Graph, job: Train, text: bytes) -> TextData:
     shapes = [graph[place].shape for place in graph.inputs if graph[place].name == "tokens"]
     if len(graph.inputs) != 1 or len(shapes) != 1 or len(shapes[0]) != 2:
         raise JobError(f"train: {graph.name} reads no `tokens` [batch, tokens] alone")
     batch, tokens = shapes[0]
     if not isinstance(batch, int) or not isinstance(tokens, int):
         raise JobError(f"train: {graph.name} has symbolic sizes; bind them first")
-    return TextData(text, batch, tokens, job.microbatches, job.seed)
-
-
-def as_text(raw: bytes) -> Text:
-    """Text as bytes: a byte is a token."""
-    return np.frombuffer(raw, dtype=np.uint8)
+    words = np.frombuffer(text, dtype=np.uint8)  # a byte is a token
+    return TextData(words, batch, tokens, job.microbatches, job.seed)

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 import pytest
 
 from netwright.errors import JobError, PlanError, RunError
 from netwright.graph.zoo.gpt import GptSizes, gpt
 from netwright.job.train import Train
 from netwright.machine.load import library_machine
-from netwright.path.train import Training, as_text, train
+from netwright.path.train import Training, train
 from netwright.plan.pipeline.build import BUILDERS
 from netwright.plan.pipeline.lower import TRANSFER
 from netwright.run.workers.gather import step_timeline
@@ -27,7 +26,7 @@ from netwright.timeline.compare import compare
 from netwright.timeline.verify import verify_timeline
 
 GRAPH = gpt(GptSizes(vocabulary=256, width=16, layers=4, heads=2, tokens=16, batch=2, tied=False))
-TEXT = as_text(b"To be, or not to be, that is the question: whether 'tis nobler in the mind. " * 9)
+TEXT = b"To be, or not to be, that is the question: whether 'tis nobler in the mind. " * 9
 MACHINE = library_machine("raspberry-pi-5")
 DELAY_SECONDS = 0.02
 
@@ -140,6 +139,6 @@ def test_what_cannot_be_trained_says_so() -> None:
     with pytest.raises(PlanError, match=r"it can be cut into .* chunks at most, 500 are"):
         trained(Train(workers=500))
     with pytest.raises(JobError, match="text of 3 bytes, expected more than 16"):
-        train(GRAPH, MACHINE, Train(), np.zeros(3, np.uint8))
+        train(GRAPH, MACHINE, Train(), b"abc")
     with pytest.raises(RunError, match="0 reports of 0 steps"):
         step_timeline("none", ())
