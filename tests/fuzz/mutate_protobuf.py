@@ -70,6 +70,8 @@ def mutate_protobuf(seed: bytes, donors: Sequence[bytes], random: Random) -> byt
     model = onnx.ModelProto()
     model.CopyFrom(_parsed(seed))
     for _ in range(random.choice((1, 1, 2, 4))):
+        if not (model.graph.node and model.graph.initializer):
+            break  # an edit took the graph away; the others edit what is inside
         random.choice((_field, _field, _attribute, _wire, _constant, _operator, _node))(
             model, random
         )

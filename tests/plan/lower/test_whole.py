@@ -152,6 +152,23 @@ def test_batch_norm(shape: tuple[int, ...], constant: bool) -> None:
     agree(b.finish((y,)), {"x": array, **({} if constant else parts)}, bound=1e-5)
 
 
+def test_a_variance_below_zero_is_not_a_number() -> None:
+    """As it would be at run time, in that channel alone."""
+    b = Builder("norm")
+    x = b.input("x", (("d0", 1), ("d1", 2)))
+    parts = ([1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [1.0, -1.0])
+    places = [
+        b.weight(n, (("channel", 2),), FP32, np.array(v, np.float32))
+        for n, v in zip(("scale", "bias", "mean", "var"), parts, strict=True)
+    ]
+    y = b.add(Unary(Function("neg")), (b.add(BatchNorm(0.0), (x, *places)),))
+    program = make_plan(b.finish((y,)), MACHINE, Infer()).program
+    (found,) = (
+        NativeRuntime(program).call("forward", {"x": np.ones((1, 2), np.float32)}, {}).values()
+    )
+    np.testing.assert_array_equal(found, [[-1.0, np.nan]])
+
+
 def test_states_are_updated_after_their_readers() -> None:
     """A view of the old state is read after the update: it must still show the old values."""
     b = Builder("state")

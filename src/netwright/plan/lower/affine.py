@@ -37,11 +37,13 @@ def _constants(
     emitter: Emitter, op: Op, epsilon: float, parts: list[TensorId]
 ) -> tuple[View, View]:
     scale, bias, mean, variance = (np.asarray(emitter.array(t), np.float64) for t in parts)
-    factor: NDArray[np.float64] = scale / np.sqrt(variance + epsilon)
-    shift = bias - mean * factor
+    with np.errstate(all="ignore"):  # a variance below zero gives NaN, as it would at run time
+        factor: NDArray[np.float64] = scale / np.sqrt(variance + epsilon)
+        shift = bias - mean * factor
+        narrow = factor.astype(np.float32), shift.astype(np.float32)
     return (
-        emitter.constant(factor.astype(np.float32), "fp32", f"{op.name}.factor"),
-        emitter.constant(shift.astype(np.float32), "fp32", f"{op.name}.shift"),
+        emitter.constant(narrow[0], "fp32", f"{op.name}.factor"),
+        emitter.constant(narrow[1], "fp32", f"{op.name}.shift"),
     )
 
 
