@@ -13,6 +13,7 @@ processes on one host, each with one thread, and the slow link is a delay added 
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +23,7 @@ from netwright.graph.zoo.gpt import GptSizes
 
 TEXT = (Path(__file__).parents[2] / "examples" / "shakespeare.txt").read_bytes()
 SCHEDULES = ("gpipe", "1f1b", "1f1b-interleaved", "zb-h1", "zb-h2")
+Row = dict[str, object]
 TOLERANCE = 1e-5  # relative, of every loss
 
 
@@ -38,28 +40,24 @@ def run(tokens: int, job: nw.Train):
     return found
 
 
-def equal(workers: int, steps: int, schedules: tuple[str, ...]) -> list[dict[str, object]]:
+def equal(workers: int, steps: int, schedules: tuple[str, ...]) -> Iterator[Row]:
     """Losses of every schedule against those of a single process."""
     single = run(32, nw.Train(steps, 4, 1, "gpipe")).losses
-    rows: list[dict[str, object]] = []
     for schedule in schedules:
         losses = run(32, nw.Train(steps, 4, workers, schedule)).losses
         error = max(abs(a - b) / abs(b) for a, b in zip(losses, single, strict=True))
-        rows.append(
-            {
-                "schedule": schedule,
-                "workers": workers,
-                "steps": len(losses),
-                "first loss": round(losses[0], 6),
-                "last loss": round(losses[-1], 6),
-                "largest relative difference": error,
-                "within": error <= TOLERANCE,
-            }
-        )
-    return rows
+        yield {
+            "schedule": schedule,
+            "workers": workers,
+            "steps": len(losses),
+            "first loss": round(losses[0], 6),
+            "last loss": round(losses[-1], 6),
+            "largest relative difference": error,
+            "within": error <= TOLERANCE,
+        }
 
 
-def delay(workers: int, steps: int, seconds: float, turns: int) -> list[dict[str, object]]:
+def delay(workers: int, steps: int, seconds: float, turns: int) -> Iterator[Row]:
     """Median step of 1F1B and ZB in interleaved turns, every message so many seconds late."""
     found: dict[str, list[float]] = {}
     for _ in range(turns):
@@ -67,8 +65,8 @@ def delay(workers: int, steps: int, seconds: float, turns: int) -> list[dict[str
             job = nw.Train(steps, 8, workers, schedule, link_delay_seconds=seconds)
             found.setdefault(schedule, []).extend(run(64, job).step_seconds[1:])
     base = median(found["1f1b"])
-    return [
-        {
+    for schedule, times in found.items():
+        yield {
             "schedule": schedule,
             "workers": workers,
             "link delay (s)": seconds,
@@ -77,17 +75,15 @@ def delay(workers: int, steps: int, seconds: float, turns: int) -> list[dict[str
             "throughput against 1F1B": round(base / median(times), 3),
             "steps": len(times),
         }
-        for schedule, times in found.items()
-    ]
 
 
-def predict(workers: int, steps: int, seconds: float) -> list[dict[str, object]]:
+def predict(workers: int, steps: int, seconds: float) -> Iterator[Row]:
     """Steps of the second half against the simulation with what the first half measured.
 
     `cross`: with the costs that the run of ZB-H1 measured, whatever the schedule.
     """
     costs = None
-    rows: list[dict[str, object]] = []
+    errors: list[float] = []
     for schedule in ("zb-h1", *(s for s in SCHEDULES if s != "zb-h1")):
         job = nw.Train(steps, 8, workers, schedule, link_delay_seconds=seconds)
         found = run(64, job)
@@ -95,20 +91,20 @@ def predict(workers: int, steps: int, seconds: float) -> list[dict[str, object]]
         own = found.costs(1, half)
         costs = own if costs is None else costs
         measured = median(found.step_seconds[half:])
-        row: dict[str, object] = {
+        ratio = found.predict(own).seconds / measured
+        errors.append(abs(ratio - 1))
+        row: Row = {
             "schedule": schedule,
             "workers": workers,
             "processors": found.processors,
             "link delay (s)": seconds,
             "measured (s)": round(measured, 4),
-            "predicted / measured": round(found.predict(own).seconds / measured, 3),
+            "predicted / measured": round(ratio, 3),
         }
         if schedule != "1f1b-interleaved":  # it has other chunks
             row["cross / measured"] = round(found.predict(costs).seconds / measured, 3)
-        rows.append(row)
-    errors = [abs(float(str(row["predicted / measured"])) - 1) for row in rows]
-    rows.append({"schedule": "median error", "predicted / measured": round(median(errors), 3)})
-    return rows
+        yield row
+    yield {"schedule": "all", "median error": round(median(errors), 3)}
 
 
 def main() -> None:
