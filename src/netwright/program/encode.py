@@ -63,6 +63,7 @@ OPCODES: Mapping[str, int] = {
     "group_norm": 44, "gather_elements": 45, "gather_nd": 46, "scatter_nd": 47,
     "cumulative_sum": 48, "top_k": 49, "lp_norm": 50, "stage_forward": 64,
     "stage_input_gradient": 65, "stage_weight_gradient": 66, "stage_backward": 67, "transfer": 68,
+    "stage_update": 69,
 }  # fmt: skip
 OPCODE_NAMES: Mapping[int, str] = {code: name for name, code in OPCODES.items()}
 

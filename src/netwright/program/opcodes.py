@@ -32,7 +32,14 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
 # Whole passes of a pipeline's workers, and messages between them: processes do these, no kernel of
 # the core, so it has no check and no workspace for them and refuses a program that has any.
 STAGE_OPCODES = frozenset(
-    {"stage_forward", "stage_input_gradient", "stage_weight_gradient", "stage_backward", "transfer"}
+    {
+        "stage_forward",
+        "stage_input_gradient",
+        "stage_weight_gradient",
+        "stage_backward",
+        "transfer",
+        "stage_update",
+    }
 )
 
 

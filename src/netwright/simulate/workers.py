@@ -12,13 +12,17 @@ import numpy as np
 
 from netwright.errors import ProgramError
 from netwright.plan.pipeline.lower import TRANSFER
+from netwright.program.footprint import beside_bytes
 from netwright.program.program import Program
 from netwright.simulate.events import EventTasks, Transfers, play
+from netwright.simulate.memory import samples
 from netwright.timeline.timeline import Span, Timeline
 
 
 def simulate_workers(program: Program, seconds: Sequence[float], processors: int) -> Timeline:
     """One call of the only entry, task t taking `seconds[t]` of a processor or of a link.
+
+    The peak is that of the worker that keeps most.
 
     Raises:
         ProgramError: there is not one number a task, or tasks wait for each other in a circle.
@@ -46,6 +50,8 @@ def simulate_workers(program: Program, seconds: Sequence[float], processors: int
         ),
         _shared(cost, moves, processors) if shared else None,
     )
+    beside = beside_bytes(program, [(entry.name, {})])  # of the core's records: workers have none
+    memory = samples(program, entry, {}, (times.start, times.end), -beside)
     spans = [
         Span(program.workers[task.worker], task.source, task.opcode, float(a), float(b - a))
         for task, a, b in zip(tasks, times.start, times.end, strict=True)
@@ -55,9 +61,9 @@ def simulate_workers(program: Program, seconds: Sequence[float], processors: int
         "simulated",
         program.machine,
         tuple(sorted(spans, key=lambda s: s.start_seconds)),
-        (),
+        memory,
         times.makespan_seconds,
-        0,
+        max((sample.used_bytes for sample in memory), default=0),
     )
 
 

@@ -42,7 +42,8 @@ def make_training_plan(graph: Graph, machine: Machine, job: Train) -> Plan:
         )
         for i in (0, 1)
     )
-    program = lower_step(schedule, max(early, 2), min(late / max(early, 1), 1.0))
+    most = max(early, late, 2)  # what W needs may be more than what B does
+    program = lower_step(schedule, most, late / most)
     program = replace(
         program, metadata=(*program.metadata, (CUTS, ",".join(map(str, found.places))))
     )
