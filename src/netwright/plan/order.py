@@ -12,6 +12,9 @@ from netwright.errors import PlanError
 from netwright.native import core
 from netwright.plan.certificate import Certificate
 
+# Of all buffers together: what the search adds up stays exact in 64 bits.
+MOST_BYTES = 1 << 52
+
 DEFAULT_STATES = 50_000  # a fraction of a second
 
 
@@ -156,12 +159,17 @@ def _usable_pairs(
 
 
 def _check_buffers(buffers: tuple[MemoryBuffer, ...]) -> None:
+    most = MOST_BYTES // max(1, len(buffers))
     for index, b in enumerate(buffers):
         where = f"buffer {index} of {len(buffers)}"
         if b.size_bytes < 0 or b.alignment_bytes < 1:
             raise PlanError(
                 f"{where}: size {b.size_bytes} and alignment {b.alignment_bytes};"
                 " expected size >= 0 and alignment >= 1"
+            )
+        if b.size_bytes > most:
+            raise PlanError(
+                f"{where}: {b.size_bytes} bytes; memory is planned up to {most} bytes a buffer"
             )
         if b.alias_of is None:
             continue

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from netwright.errors import UnsupportedError
+from netwright.errors import PlanError, UnsupportedError
 from netwright.graph.build import Builder
 from netwright.graph.format import FP32, Format, format_of
 from netwright.graph.graph import Graph
@@ -167,6 +167,17 @@ def test_a_variance_below_zero_is_not_a_number() -> None:
         NativeRuntime(program).call("forward", {"x": np.ones((1, 2), np.float32)}, {}).values()
     )
     np.testing.assert_array_equal(found, [[-1.0, np.nan]])
+
+
+def test_a_result_that_no_memory_holds_is_named() -> None:
+    b = Builder("outer")
+    wide, high = (
+        b.input("wide", (("one", 1), ("n", 1 << 21))),
+        b.input("high", (("m", 1 << 21), ("one", 1))),
+    )
+    y = b.add(Unary(Function("neg")), (b.add(Binary("add"), (wide, high), "sum"),))
+    with pytest.raises(PlanError, match="17592186044416 bytes"):
+        make_plan(b.finish((y,)), MACHINE, Infer())
 
 
 def test_states_are_updated_after_their_readers() -> None:

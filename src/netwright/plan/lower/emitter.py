@@ -20,6 +20,7 @@ from netwright.program.program import ArenaKind
 BufferId = NewType("BufferId", int)
 
 ALIGNMENT_BYTES = 64
+MOST_BUFFER_BYTES = 1 << 40
 
 ITEM_BYTES: Mapping[str, int] = {
     "fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "uint8": 1, "int16": 2, "int32": 4,
@@ -151,6 +152,11 @@ class Emitter:
 
     def buffer(self, kind: ArenaKind, size_bytes: int, name: str) -> BufferId:
         """A new buffer of the worst-case size."""
+        if size_bytes > MOST_BUFFER_BYTES:
+            raise PlanError(
+                f"{name}: {size_bytes} bytes, more than {MOST_BUFFER_BYTES} that one result may"
+                " take; a smaller input or batch would help"
+            )
         return self.store.add(Buffer(kind, size_bytes, name))
 
     def most(self, extent: Extent) -> int:
