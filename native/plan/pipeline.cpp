@@ -12,6 +12,8 @@
 namespace netwright::plan {
 namespace {
 
+// Of annealing: heat at first, in times of one chunk's work; the weight of the mean span beside the longest.
+constexpr double kWarmth = 0.02, kMeanShare = 0.3;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // Moves one pass within one worker's order where that keeps dependencies there and the memory limit.
@@ -84,24 +86,27 @@ class Moves {
   std::mt19937_64 random_;
 };
 
-// Simulated annealing on the order itself, by exact replay.
+// Simulated annealing on the order itself, by exact replay. The mean of the spans counts a little: it tells
+// moves apart that leave the longest one as it is.
 void polish(const Pipeline& pipeline, Found& best, std::int64_t passes, std::uint64_t seed) {
   Replay replay(pipeline);
   Moves moves(pipeline, seed);
   Orders now = best.orders;
-  double value = best.span;
   const std::int64_t rounds = passes / std::max(pipeline.passes(), 1);
-  const double warmth = 0.002 * best.span;
+  const auto worth = [&](double span) { return span + kMeanShare * replay.mean(); };
+  double value = worth(replay.span(now)), total = 0;
+  for (std::int32_t c = 0; c < pipeline.chunks(); ++c) total += pipeline.forward[c] + pipeline.input[c] + pipeline.weight[c];
+  const double warmth = kWarmth * total / pipeline.chunks();
   for (std::int64_t i = 0; i < rounds; ++i) {
     std::int32_t worker = 0, from = 0, to = 0;
     if (!moves.change(now, worker, from, to)) continue;
-    const double tried = replay.span(now);
-    const double heat = warmth * (1.0 - double(i) / double(rounds)) * 0.1;
+    const double span = replay.span(now), tried = worth(span);
+    const double heat = warmth * (1.0 - double(i) / double(rounds));
     ++best.tries;
-    if (tried <= value || moves.unit() < std::exp((value - tried) / std::max(heat, 1e-300))) {
+    if (tried <= value || (span < kNever && moves.unit() < std::exp((value - tried) / std::max(heat, 1e-300)))) {
       value = tried;
-      if (value < best.span * (1 - 1e-12)) {
-        best.span = value;
+      if (span < best.span * (1 - 1e-12)) {
+        best.span = span;
         best.orders = now;
       }
     } else {
@@ -165,9 +170,10 @@ Found search(const Pipeline& pipeline, const std::vector<Orders>& starts, std::i
       best.orders = start;
     }
   }
-  greedy_search(pipeline, best, passes / 8, seed);
-  pattern_search(pipeline, best, passes / 2, seed);
-  if (!best.orders.empty()) polish(pipeline, best, passes - passes / 8 - passes / 2, seed + 1);
+  const bool one_chunk_each = pipeline.chunks() == pipeline.workers;
+  greedy_search(pipeline, best, one_chunk_each ? passes / 4 : passes / 2, seed);
+  if (one_chunk_each) pattern_search(pipeline, best, passes / 2, seed);
+  if (!best.orders.empty()) polish(pipeline, best, one_chunk_each ? passes / 4 : passes / 2, seed + 1);
   return best;
 }
 

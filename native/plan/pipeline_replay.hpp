@@ -38,9 +38,17 @@ class Replay {
     }
     if (left > 0) return never();
     double longest = 0;
-    for (std::int32_t w = 0; w < p_.workers; ++w) longest = std::max(longest, clock_[w] - std::max(first_[w], 0.0));
+    mean_ = 0;
+    for (std::int32_t w = 0; w < p_.workers; ++w) {
+      const double span = clock_[w] - std::max(first_[w], 0.0);
+      longest = std::max(longest, span);
+      mean_ += span / p_.workers;
+    }
     return longest;
   }
+
+  // Of the workers' spans in the last replay.
+  double mean() const { return mean_; }
 
   static constexpr double never() { return std::numeric_limits<double>::infinity(); }
 
@@ -83,6 +91,7 @@ class Replay {
   std::vector<double> end_;
   std::vector<std::size_t> at_;
   std::vector<double> clock_, link_, first_;
+  double mean_ = 0;
 };
 
 }  // namespace netwright::plan

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from netwright.cli.app import app
-from netwright.errors import JobError, PlanError
+from netwright.errors import JobError, MachineError, PlanError
 
 SMALL = ("--stages", "2", "--microbatches", "4", "--times", "1,1.1,0.9,0.05")
 
@@ -65,6 +65,8 @@ def test_times_of_every_stage_come_from_a_file(tmp_path: Path) -> None:
         (("--memory", "much"), JobError, "times what 1F1B holds"),
         (("--compare", "best"), JobError, "no schedule 'best'"),
         (("--schedule", "best"), JobError, "no schedule 'best'"),
+        (("--machine", "dgx-a100", "--message", "much"), JobError, "expected bytes"),
+        (("--machine", "dgx-a100", "--stages", "9"), MachineError, "it has 8"),
         (("--stages", "0"), JobError, "expected 1 to"),
         (("--microbatches", "0"), PlanError, "expected at least one"),
         (("--stage-times", "/nowhere.yaml"), JobError, "cannot be read"),
@@ -73,6 +75,13 @@ def test_times_of_every_stage_come_from_a_file(tmp_path: Path) -> None:
 def test_bad_numbers_are_named(arguments: tuple[str, ...], error: type, said: str) -> None:
     with pytest.raises(error, match=said):
         run(*arguments)
+
+
+def test_messages_take_a_machine_s_links() -> None:
+    out = run("--stages", "2", "--schedule", "gpipe", "--microbatches", "1", "--times", "1,1,1,0",
+              "--machine", "dgx-a100", "--message", "300GB", "--json")  # fmt: skip
+    # Two messages over 300 GB/s stand between the two halves of either worker.
+    assert json.loads(out)["schedules"][0]["end_to_end_seconds"] == pytest.approx(6 + 2, rel=1e-3)
 
 
 def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from rich.table import Table
 
 from netwright.cli.schedule_picture import draw, key
 from netwright.cli.screen import print_json, progress, remark
-from netwright.cli.stage_times import file_times, given_times, memory_limit
+from netwright.cli.stage_times import file_times, given_times, memory_limit, message_bytes
 from netwright.cli.tables import console
 from netwright.errors import JobError
+from netwright.machine.load import machine as machine_of
 from netwright.path.schedules import Comparison, Scheduled, Wish, compare_schedules
 from netwright.plan.pipeline.build import BUILDERS
-from netwright.plan.pipeline.times import StageTimes
+from netwright.plan.pipeline.times import StageTimes, over_machine
 from netwright.plan.quantity import quantity
 from netwright.report.perfetto import write_trace
 from netwright.report.schedule_page import save_schedules
@@ -35,6 +36,12 @@ def schedule(
     stage_times: Annotated[
         Path | None, typer.Option(help="YAML or JSON: T_F, T_B, T_W, T_comm, a number a stage")
     ] = None,
+    machine: Annotated[
+        str | None, typer.Option(help="take T_comm from the links of this machine")
+    ] = None,
+    message: Annotated[
+        str, typer.Option(help="bytes of a message between stages, for --machine: 12MB")
+    ] = "12MB",
     kept: Annotated[
         float, typer.Option(help="share of an activation still held between B and W")
     ] = 0.5,
@@ -52,6 +59,8 @@ def schedule(
     A schedule's makespan is the longest time of one worker from its first pass to its last.
     """
     given = _times(stages, times, stage_times, kept)
+    if machine is not None:
+        given = over_machine(given, machine_of(machine), message_bytes(message))
     wish = Wish(given, microbatches, memory_limit(memory, given.num_workers), prove)
     with progress() as on_progress:
         compared = compare_schedules(_names(name, compare), wish, on_progress)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-from netwright.cli.limits import SECONDS
+from netwright.cli.limits import BYTES, SECONDS
 from netwright.errors import JobError, MachineError
 from netwright.machine.document import read
 from netwright.plan.pipeline.times import StageTimes, uniform_times
@@ -73,6 +73,18 @@ def memory_limit(text: str, workers: int) -> float:
             f"--memory {text!r}: expected 1.0x (times what 1F1B holds) or a number of activations"
         )
     return float(found[1]) * (workers if found[2] else 1)
+
+
+def message_bytes(text: str) -> int:
+    """`12MB`: what one message between two stages carries.
+
+    Raises:
+        JobError: not a number of bytes.
+    """
+    found = NUMBER.fullmatch(text.lower())
+    if found is None or found[2] not in BYTES:
+        raise JobError(f"--message {text!r}: expected bytes, a number with kB, MB, GB, KiB, MiB")
+    return int(float(found[1]) * BYTES[found[2]])
 
 
 def _numbers(path: Path, name: str, value: Any) -> tuple[float, ...]:

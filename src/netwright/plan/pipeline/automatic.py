@@ -24,7 +24,7 @@ from netwright.plan.pipeline.times import StageTimes, chunks_of, peaks
 from netwright.plan.pipeline.zero_bubble import zero_bubble_h1, zero_bubble_h2
 
 KINDS = (FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT)
-BUDGET_PASSES = 12_000_000  # scheduled while searching: a few seconds
+BUDGET_PASSES = 24_000_000  # replayed while searching: about a second
 SEED = 1
 _SLACK = 1e-9
 
@@ -50,6 +50,7 @@ def improve(
     microbatches: int,
     given: tuple[StageTimes, float],
     starts: Sequence[Schedule],
+    budget_passes: int = BUDGET_PASSES,
 ) -> Schedule:
     """The shortest span found on a placement, no longer than that of any of `starts`.
 
@@ -77,7 +78,7 @@ def improve(
         list(times.transfer_seconds),
         [limit] * times.num_workers,
         [_numbers(start) for start in starts],
-        BUDGET_PASSES,
+        budget_passes,
         SEED,
     )
     if not orders:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
+from netwright.cost.link import message_seconds
 from netwright.errors import JobError
+from netwright.machine.machine import Machine
 from netwright.plan.pipeline.schedule import (
     BACKWARD,
     FORWARD,
@@ -85,6 +87,22 @@ def uniform_times(workers: int, times: Sequence[float], kept: float = 0.5) -> St
         raise JobError(f"got {len(times)} times, expected T_F, T_B, T_W and T_comm")
     forward, back, weight, transfer = ((t,) * workers for t in times)
     return StageTimes(forward, back, weight, transfer, kept)
+
+
+def over_machine(times: StageTimes, machine: Machine, message_bytes: int) -> StageTimes:
+    """With the transfers of a machine's links: worker w is its member w, neighbours are peers.
+
+    A worker with a faster and a slower neighbour counts as having two of the slower: one number a
+    sender.
+
+    Raises:
+        MachineError: the machine has fewer members than there are workers, or lacks a link.
+    """
+    last = times.num_workers - 1
+    hops = [message_seconds(machine, w, w + 1, message_bytes) for w in range(last)]
+    around = [0.0, *hops, 0.0]
+    transfers = tuple(max(around[w], around[w + 1]) for w in range(times.num_workers))
+    return replace(times, transfer_seconds=transfers)
 
 
 def peaks(schedule: Schedule, kept: float) -> tuple[float, ...]:

@@ -1,0 +1,1 @@
+"""Published claims, shown again: one runnable file a paper."""
