@@ -30,6 +30,7 @@ def test_bubble_rates_are_the_published_ones(p: int, m: int, ms, rates) -> None:
         assert round(replay(build(name, p, m), times).bubble_rate, 4) == rate, name
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 10), st.sampled_from(("gpipe", "1f1b")))
 def test_without_transfers_the_bubble_is_the_closed_form(p: int, m: int, name: str) -> None:
     if name == "1f1b" and m < p:
@@ -69,7 +70,7 @@ def recursion(schedule: Schedule, times: StageTimes) -> dict[tuple[int, str], tu
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.data(), st.integers(1, 5), st.integers(1, 6))
 def test_the_event_engine_agrees_with_the_recursion(data, workers: int, batches: int) -> None:
     name = data.draw(st.sampled_from((*CLOSED, "1f1b-interleaved")))
@@ -83,7 +84,7 @@ def test_the_event_engine_agrees_with_the_recursion(data, workers: int, batches:
             assert got == pytest.approx(expected[worker, str(step)])
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.data(), st.integers(2, 4), st.integers(2, 6))
 def test_memory_over_time_is_what_liveness_says(data, workers: int, batches: int) -> None:
     name = data.draw(st.sampled_from(CLOSED))

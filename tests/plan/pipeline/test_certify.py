@@ -26,7 +26,7 @@ def stage_times(draw: st.DrawFn, workers: int) -> StageTimes:
     return StageTimes(draw(column), draw(column), draw(column), draw(column), kept)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.data(), st.sampled_from(("gpipe", "1f1b", "zb-h1", "zb-h2", "1f1b-interleaved")))
 def test_no_schedule_is_shorter_than_the_bound(data, name: str) -> None:
     workers = data.draw(st.integers(1, 4))

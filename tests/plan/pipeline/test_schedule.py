@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.errors import PlanError
@@ -26,6 +26,7 @@ CLOSED = (gpipe, one_forward_one_backward, zero_bubble_h1, zero_bubble_h2)
 closed = st.sampled_from(CLOSED)
 
 
+@settings(deadline=None)
 @given(closed, st.integers(1, 6), st.integers(1, 9))
 def test_closed_schedules_are_valid(make, workers: int, batches: int) -> None:
     made = make(workers, batches)
@@ -33,6 +34,7 @@ def test_closed_schedules_are_valid(make, workers: int, batches: int) -> None:
     assert len(sequence(made)) == sum(map(len, made.orders))
 
 
+@settings(deadline=None)
 @given(closed, st.integers(1, 5), st.integers(1, 6))
 def test_every_send_has_its_receive(make, workers: int, batches: int) -> None:
     made = make(workers, batches)
@@ -47,6 +49,7 @@ def test_every_send_has_its_receive(make, workers: int, batches: int) -> None:
     assert len(set(sent)) == len(sent) == 2 * (workers - 1) * batches
 
 
+@settings(deadline=None)
 @given(closed, st.integers(1, 5), st.integers(1, 6), st.data())
 def test_a_missing_pass_is_found(make, workers: int, batches: int, data) -> None:
     made = make(workers, batches)
