@@ -52,7 +52,7 @@ class Training:
             RunError: there are no such steps.
         """
         chosen = [r for r in self.reports if first <= r.step < last]
-        return measured_costs(self.plan.program, chosen)
+        return measured_costs(self.plan.program, chosen, self.processors)
 
     def predict(self, costs: Costs) -> Timeline:
         """The step simulated with these costs: this run's own, or those of another schedule.
