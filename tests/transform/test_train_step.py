@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.transform.torch_gpt import torch_loss, weights_of
 
 from netwright.errors import GraphError, JobError
 from netwright.graph.build import Builder, encoded
 from netwright.graph.format import FP64
 from netwright.graph.graph import Graph
-from netwright.graph.interpret import Interpreter, interpret
+from netwright.graph.interpret import interpret
 from netwright.graph.ops.elementwise import Binary
 from netwright.graph.tensor import TensorId
 from netwright.graph.zoo.gpt import GptSizes, gpt
@@ -28,36 +28,6 @@ from netwright.transform.optimise import optimiser_step
 
 Array = NDArray
 SIZES = GptSizes(vocabulary=11, width=8, layers=3, heads=2, tokens=5, batch=2, tied=False)
-
-
-def weights_of(graph: Graph) -> dict[str, Array]:
-    known = Interpreter(graph)
-    read = {i for op, _ in graph.ops() for i in op.inputs if i is not None}
-    return {graph[i].name: known.weight(i, 0) for i in read if graph[i].data}
-
-
-def torch_loss(w: dict[str, torch.Tensor], tokens: Array, targets: Array) -> torch.Tensor:
-    """The network written again, by the names of its weights."""
-    batch, count = tokens.shape
-    x = w["embedding"][torch.tensor(tokens)] + w["positions"]
-    for layer in range(SIZES.layers):
-
-        def norm(name: str, x: torch.Tensor, layer: int = layer) -> torch.Tensor:
-            scale, bias = w[f"{name}_scale.{layer}"], w[f"{name}_bias.{layer}"]
-            return F.layer_norm(x, (SIZES.width,), scale, bias, SIZES.epsilon)
-
-        def linear(name: str, x: torch.Tensor, layer: int = layer) -> torch.Tensor:
-            return F.linear(x, w[f"{name}_weight.{layer}"], w[f"{name}_bias.{layer}"])
-
-        qkv = linear("qkv", norm("attention_norm", x)).reshape(batch, count, 3, SIZES.heads, -1)
-        q, k, v = (qkv[:, :, i].transpose(1, 2) for i in range(3))
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
-        x = x + linear("attention_output", mixed.reshape(batch, count, -1))
-        hidden = F.gelu(linear("up", norm("feed_forward_norm", x)), approximate="tanh")
-        x = x + linear("down", hidden)
-    x = F.layer_norm(x, (SIZES.width,), w["final_norm_scale"], w["final_norm_bias"], SIZES.epsilon)
-    logits = x @ (w["embedding"] if SIZES.tied else w["output"]).T
-    return F.cross_entropy(logits.reshape(batch * count, -1), torch.tensor(targets).reshape(-1))
 
 
 class Chunked:
@@ -125,7 +95,7 @@ def test_chunks_give_the_gradients_of_the_whole(data: st.DataObject) -> None:
     w = weights_of(graph)
     leaves = {name: torch.tensor(a, requires_grad=True) for name, a in w.items()}
     given = batch_of(1)
-    expected = torch_loss(leaves, given["tokens"], given["targets"])
+    expected = torch_loss(SIZES, leaves, given["tokens"], given["targets"])
     expected.backward()
     loss, gradients = chunked.step(w, given)
     np.testing.assert_allclose(loss, expected.item(), rtol=1e-9)
@@ -158,7 +128,7 @@ def test_steps_follow_the_optimisers_of_torch(optimiser: Sgd | AdamW) -> None:
     for step in range(4):
         given = batch_of(step)
         other.zero_grad()
-        expected = torch_loss(leaves, given["tokens"], given["targets"])
+        expected = torch_loss(SIZES, leaves, given["tokens"], given["targets"])
         expected.backward()
         other.step()
         loss, gradients = chunked.step(w, given)

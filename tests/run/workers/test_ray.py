@@ -33,7 +33,7 @@ def test_ray_starts_the_same_workers() -> None:
     def without(works: Sequence[Work], steps: int, told) -> bool:
         return run_on_ray((works[0], replace(works[1], chunks=())), steps, told, 20.0)
 
-    with pytest.raises(RunError, match="worker [01]: "):
+    with pytest.raises(RunError, match=r"worker [01]: "):
         train(GRAPH, MACHINE, Train(3, 2, 2, "zb-h1"), TEXT, launch=without)
 
 

@@ -10,22 +10,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
+import torch
+from tests.transform.torch_gpt import torch_loss, weights_of
 
 from netwright.errors import JobError, PlanError, RunError
 from netwright.graph.zoo.gpt import GptSizes, gpt
-from netwright.job.train import Train
+from netwright.job.train import AdamW, Train
 from netwright.machine.load import library_machine
 from netwright.path.train import Training, train
 from netwright.plan.pipeline.build import BUILDERS
 from netwright.plan.pipeline.lower import TRANSFER
+from netwright.run.workers.data import TextData
 from netwright.run.workers.gather import step_timeline
 from netwright.run.workers.launch import run_locally
 from netwright.run.workers.worker import StepReport, Work
 from netwright.timeline.compare import compare
 from netwright.timeline.verify import verify_timeline
+from netwright.transform.loss import with_cross_entropy
 
-GRAPH = gpt(GptSizes(vocabulary=256, width=16, layers=4, heads=2, tokens=16, batch=2, tied=False))
+SIZES = GptSizes(vocabulary=256, width=16, layers=4, heads=2, tokens=16, batch=2, tied=False)
+GRAPH = gpt(SIZES)
 TEXT = b"To be, or not to be, that is the question: whether 'tis nobler in the mind. " * 9
 MACHINE = library_machine("raspberry-pi-5")
 DELAY_SECONDS = 0.02
@@ -50,6 +56,27 @@ def two() -> Training:
 def test_the_loss_is_that_of_one_process() -> None:
     assert two().losses == alone().losses
     assert alone().losses[2] < alone().losses[0]
+
+
+def test_one_process_trains_as_torch_does() -> None:
+    """Autograd and AdamW of torch in float64, on the same sequences."""
+    job = Train(steps=3, microbatches=4, schedule="gpipe")
+    w = weights_of(with_cross_entropy(GRAPH))
+    leaves = {name: torch.tensor(a, requires_grad=True) for name, a in w.items()}
+    kind = job.optimiser
+    assert isinstance(kind, AdamW)
+    other = torch.optim.AdamW(
+        leaves.values(), kind.rate, (kind.beta1, kind.beta2), kind.epsilon, kind.weight_decay
+    )
+    data = TextData(np.frombuffer(TEXT, np.uint8), SIZES.batch, SIZES.tokens, 4, job.seed)
+    for step in range(job.steps):
+        other.zero_grad()
+        found = [data.microbatch(step, m) for m in range(4)]
+        losses = [torch_loss(SIZES, leaves, d["tokens"], d["targets"]) for d in found]
+        loss = torch.stack(losses).mean()
+        loss.backward()
+        other.step()
+        assert alone().losses[step] == pytest.approx(loss.item(), rel=1e-6)
 
 
 def folded(works: Sequence[Work], steps: int, told) -> bool:
