@@ -3,9 +3,9 @@
 Qi et al., Zero Bubble Pipeline Parallelism, ICLR 2024, arXiv 2401.10241: splitting backward into
 input and weight gradients shortens the bubbles of synchronous training, and changes no result.
 
-    python studies/pipelines/train_gpt.py equal --workers 2      # losses against one process
-    python studies/pipelines/train_gpt.py delay --workers 2      # 1F1B against ZB over slow links
-    python studies/pipelines/train_gpt.py predict --workers 2    # steps simulated and measured
+    python -m studies.pipelines.train_gpt equal --workers 2      # losses against one process
+    python -m studies.pipelines.train_gpt delay --workers 2      # 1F1B against ZB over slow links
+    python -m studies.pipelines.train_gpt predict --workers 2    # steps simulated and measured
 
 Known differences: the paper has GPUs and models of 1.5 to 28 billion parameters; here workers are
 processes on one host, each with one thread, and the slow link is a delay added to every message.
@@ -13,6 +13,7 @@ processes on one host, each with one thread, and the slow link is a delay added 
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -108,7 +109,7 @@ def predict(workers: int, steps: int, seconds: float) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Runs one part and prints its table."""
+    """Runs one part and prints its table; ends with an error when a loss differs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=("equal", "delay", "predict"))
     parser.add_argument("--workers", type=int, default=2)
@@ -123,8 +124,11 @@ def main() -> None:
         rows = delay(given.workers, given.steps, given.seconds, given.turns)
     else:
         rows = predict(given.workers, given.steps, given.seconds)
+    failed = False
     for row in rows:
         print(json.dumps(row), flush=True)
+        failed = failed or row.get("within") is False
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
