@@ -5,6 +5,8 @@
 #include <queue>
 #include <random>
 
+#include "plan/pipeline_replay.hpp"
+
 namespace netwright::plan {
 namespace {
 
@@ -15,14 +17,14 @@ class Greedy {
   Greedy(const Pipeline& pipeline, const std::vector<Rule>& rules)
       : p_(pipeline), rules_(rules), m_(pipeline.microbatches), n_(pipeline.chunks()), next_(std::size_t(3) * n_, 0),
         arrival_(std::size_t(2) * n_ * m_, kNever), used_(p_.workers, 0.0), clock_(p_.workers, 0.0),
-        first_(p_.workers, -1.0), ahead_(p_.workers, 0), forwards_(p_.workers, 0), asleep_(p_.workers, 0),
+        ahead_(p_.workers, 0), forwards_(p_.workers, 0),
         link_(std::size_t(p_.workers) * p_.workers, 0.0), held_(p_.workers) {
     for (std::int32_t c = 0; c < n_; ++c) held_[p_.place[c]].push_back(c);
     for (std::int32_t i = 0; i < m_; ++i) arrival_[i] = 0.0;
-    found_.orders.resize(p_.workers);
+    orders_.resize(p_.workers);
   }
 
-  Found run() {
+  Orders run() {
     for (std::int32_t w = 0; w < p_.workers; ++w) wake(w, 0.0);
     while (!awake_.empty()) {
       const auto [now, w] = awake_.top();
@@ -32,12 +34,9 @@ class Greedy {
       decide(w, now);
     }
     std::size_t done = 0;
-    for (const auto& order : found_.orders) done += order.size();
+    for (const auto& order : orders_) done += order.size();
     if (done < std::size_t(p_.passes())) return {};
-    for (std::int32_t w = 0; w < p_.workers; ++w) {
-      found_.span = std::max(found_.span, clock_[w] - std::max(first_[w], 0.0));
-    }
-    return std::move(found_);
+    return std::move(orders_);
   }
 
  private:
@@ -120,8 +119,7 @@ class Greedy {
 
   void start(std::int32_t w, std::int32_t kind, std::int32_t chunk, double now) {
     const std::int32_t batch = next_[kind * n_ + chunk]++;
-    found_.orders[w].push_back((kind * n_ + chunk) * m_ + batch);
-    if (first_[w] < 0) first_[w] = now;
+    orders_[w].push_back((kind * n_ + chunk) * m_ + batch);
     if (kind == 0) {
       used_[w] += p_.memory[chunk];
       ++ahead_[w];
@@ -157,31 +155,34 @@ class Greedy {
   const std::int32_t m_, n_;
   std::vector<std::int32_t> next_;  // next micro-batch, by kind and chunk
   std::vector<double> arrival_;     // of F and B
-  std::vector<double> used_, clock_, first_;
+  std::vector<double> used_, clock_;
   std::vector<std::int32_t> ahead_, forwards_;
-  std::vector<char> asleep_;
   std::vector<double> link_;
   std::vector<std::vector<std::int32_t>> held_;
   std::priority_queue<Wake, std::vector<Wake>, std::greater<>> awake_;
-  Found found_;
+  Orders orders_;
 };
 
 }  // namespace
 
-Found greedy(const Pipeline& pipeline, const std::vector<Rule>& rules) { return Greedy(pipeline, rules).run(); }
+Orders greedy(const Pipeline& pipeline, const std::vector<Rule>& rules) { return Greedy(pipeline, rules).run(); }
 
 void greedy_search(const Pipeline& pipeline, Found& best, std::int64_t passes, std::uint64_t seed) {
   const std::int32_t p = pipeline.workers;
+  Replay replay(pipeline);
   std::vector<Rule> kept(p);
   double value = kNever;
   const auto attempt = [&](const std::vector<Rule>& rules) {
-    Found found = greedy(pipeline, rules);
+    Orders found = greedy(pipeline, rules);
     passes -= pipeline.passes();
-    const std::int64_t tries = best.tries + 1;
-    if (found.orders.empty()) return kNever;
-    const double span = found.span;
-    if (span < best.span * (1 - 1e-12)) best = std::move(found);
-    best.tries = tries;
+    ++best.tries;
+    if (found.empty()) return kNever;
+    // A rule may hold a pass back; in order and as early as can be, a worker's first one starts sooner.
+    const double span = replay.span(found);
+    if (span < best.span * (1 - 1e-12)) {
+      best.span = span;
+      best.orders = std::move(found);
+    }
     return span;
   };
   // A grid of uniform and linear rules first.

@@ -19,7 +19,7 @@ struct Rule {
 };
 
 // The schedule of these rules (one a worker); empty orders when it gets stuck.
-Found greedy(const Pipeline& pipeline, const std::vector<Rule>& rules);
+Orders greedy(const Pipeline& pipeline, const std::vector<Rule>& rules);
 
 // Tries rules and keeps what is shorter than `best`.
 void greedy_search(const Pipeline& pipeline, Found& best, std::int64_t passes, std::uint64_t seed);

@@ -135,3 +135,17 @@ def test_the_core_refuses_columns_that_do_not_fit() -> None:
         core.pipeline_search(1, [0], one, one, one, one, one, one, one, [[[0, 1]]], 10, 1)
     with pytest.raises(ValueError, match="negative or too large"):
         core.pipeline_search(1, [0], [float("nan")], one, one, one, one, one, one, [], 10, 1)
+
+
+def test_the_core_counts_as_the_event_engine_does() -> None:
+    for limit in (1.0, 2.0, 3.0):
+        orders, span, tries = core.pipeline_search(
+            5, [0, 1, 1, 0],
+            *([column[w] / 2 for w in (0, 1, 1, 0)]
+              for column in (UNEVEN.forward_seconds, UNEVEN.input_seconds, UNEVEN.weight_seconds)),
+            [0.5] * 4, [0.125] * 4, list(UNEVEN.transfer_seconds), [limit] * 2, [], 30_000, 1,
+        )  # fmt: skip
+        found = improve("found", (0, 1, 1, 0), 5, (UNEVEN, limit), [], 30_000)
+        assert tries > 10
+        assert len(orders) == 2
+        assert replay(found, UNEVEN).span_seconds == pytest.approx(span)
