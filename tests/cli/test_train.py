@@ -52,10 +52,12 @@ def test_one_object_and_one_page(recipe: Path, tmp_path: Path) -> None:
 def test_text_for_people(recipe: Path, tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("out, damned spot! out, I say! " * 5)
-    said = call(recipe, "--steps", 4, "--text", words).stdout
+    trace = tmp_path / "trace.json"
+    said = call(recipe, "--steps", 4, "--text", words, "--trace", trace).stdout
+    assert {"stage_update"} <= {e.get("cat") for e in json.loads(trace.read_text())["traceEvents"]}
     assert "loss" in said
     assert "predicted from the first half" in said
-    assert "1 workers" in said
+    assert "1 worker, " in said
 
 
 def test_refusals(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

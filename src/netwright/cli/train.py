@@ -14,6 +14,7 @@ from netwright.errors import JobError, UnsupportedError
 from netwright.job.train import AdamW, Train
 from netwright.path.recipe import load_recipe
 from netwright.plan.pipeline.build import BUILDERS
+from netwright.report.perfetto import write_trace
 
 if TYPE_CHECKING:
     from netwright.path.train import Launch, Training
@@ -35,6 +36,7 @@ def train(
     link_delay: Annotated[float, typer.Option(help="seconds added to every message")] = 0.0,
     on: Annotated[str, typer.Option(help="who starts the workers: here or ray")] = "here",
     report: Annotated[Path | None, typer.Option(help="write a page of the step here")] = None,
+    trace: Annotated[Path | None, typer.Option(help="write a Perfetto trace of the step")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Train a network on a text in worker processes; lay the predicted step over the measured."""
@@ -56,10 +58,15 @@ def train(
     predicted, measured = halves(training)
     if report is not None:
         later.make_report(predicted, measured).save(report)
+    if trace is not None:
+        write_trace(trace, (predicted, measured))
     if json:
         print_json(as_object(training, predicted, measured))
     else:
-        _show(training, predicted, measured, report)
+        _show(training, predicted, measured)
+        for written in (report, trace):
+            if written is not None:
+                say(f"{written}")
 
 
 def _launcher(on: str) -> Launch:
@@ -101,7 +108,7 @@ def as_object(training: Training, predicted: Timeline, measured: Timeline) -> di
     }
 
 
-def _show(training: Training, predicted: Timeline, measured: Timeline, report: Path | None) -> None:
+def _show(training: Training, predicted: Timeline, measured: Timeline) -> None:
     job = training.plan.job
     assert isinstance(job, Train)
     say(training.plan.explain())
@@ -110,12 +117,10 @@ def _show(training: Training, predicted: Timeline, measured: Timeline, report: P
     ratio = predicted.seconds / measured.seconds
     say(
         f"step, predicted from the first half: {predicted.seconds * 1e3:.1f} ms; measured in the"
-        f" second: {measured.seconds * 1e3:.1f} ms (ratio {ratio:.2f}, {job.workers} workers on"
-        f" {training.processors} processors)"
+        f" second: {measured.seconds * 1e3:.1f} ms (ratio {ratio:.2f}; {job.workers} worker"
+        f"{'s' if job.workers > 1 else ''}, {training.processors} processors)"
     )
     say(
         f"activations kept, most of any worker: planned {training.plan.peak_memory_bytes / 1e6:.2f}"
         f" MB, measured {measured.peak_memory_bytes / 1e6:.2f} MB"
     )
-    if report is not None:
-        say(f"{report}")
