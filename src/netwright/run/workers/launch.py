@@ -120,11 +120,11 @@ class _Crew:
     def end(self) -> None:
         """Ends whoever is left, first politely."""
         for process in self.processes:
-            if process.is_alive() and process.exitcode is None:
-                process.join(0.5)
+            process.join(0.5)
+            if process.is_alive():
                 process.terminate()
         for process in self.processes:
-            process.join(5.0)
+            process.join(_GRACE_SECONDS)
             if process.is_alive():
                 process.kill()
                 process.join()
