@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from netwright.errors import UnsupportedError
+from netwright.program.opcodes import STAGE_OPCODES
+
 if TYPE_CHECKING:
     from netwright.program.program import Program
     from netwright.timeline.timeline import Timeline
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 def simulate_program(program: Program, entry: str, symbols: Mapping[str, int]) -> Timeline:
     """The timeline of one call on the machine that the program was planned for."""
+    _refuse_stages(program, "`netwright schedule` and `Training.predict` simulate it")
     from netwright.machine.load import machine
     from netwright.simulate import simulate
 
@@ -26,6 +30,7 @@ def run_program(
 ) -> Timeline:
     """One call on this machine, measured task by task; outputs are in `Timeline` no more than
     anything else of the network: use `netwright.run` for them."""
+    _refuse_stages(program, "`nw.train` runs it, in worker processes")
     from netwright.run.native import NativeRuntime
 
     runtime = NativeRuntime(program)
@@ -33,3 +38,9 @@ def run_program(
     runtime.trace(True)
     runtime.call(entry, inputs, symbols)
     return runtime.timeline()
+
+
+def _refuse_stages(program: Program, instead: str) -> None:
+    """A pipeline's passes have neither a kernel nor a formula: they are what workers do."""
+    if any(task.opcode in STAGE_OPCODES for entry in program.entries for task in entry.tasks):
+        raise UnsupportedError(f"{program.name}: a step of training over workers; {instead}")

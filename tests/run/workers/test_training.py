@@ -15,7 +15,8 @@ import pytest
 import torch
 from tests.transform.torch_gpt import torch_loss, weights_of
 
-from netwright.errors import JobError, PlanError, RunError
+import netwright as nw
+from netwright.errors import JobError, PlanError, RunError, UnsupportedError
 from netwright.graph.zoo.gpt import GptSizes, gpt
 from netwright.job.train import AdamW, Train
 from netwright.machine.load import library_machine
@@ -169,6 +170,16 @@ def test_a_worker_that_fails_names_the_cause() -> None:
     with pytest.raises(RunError, match="worker 1: RunError: worker 1: it has no chunk 1 for chunk"):
         trained(Train(2, 2, 2, "1f1b"), launch)
     assert not multiprocessing.active_children()
+
+
+def test_a_plan_says_what_was_decided_and_how_to_run_it() -> None:
+    plan = nw.plan(GRAPH, MACHINE, Train(workers=2, schedule="zb-h1"))
+    assert "chunks: 2: 4" in plan.explain()
+    assert "schedule: zb-h1 [as asked]" in plan.explain()
+    with pytest.raises(UnsupportedError, match=r"`nw\.train` runs it"):
+        plan.lower().run({})
+    with pytest.raises(UnsupportedError, match=r"`Training\.predict` simulate"):
+        plan.lower().simulate()
 
 
 def test_what_cannot_be_trained_says_so() -> None:
