@@ -84,6 +84,15 @@ def test_v_shapes_hold_what_they_promise() -> None:
             assert max(peaks(made, 1.0)) <= most
 
 
+def test_v_zb_has_no_bubble_at_equal_times() -> None:
+    """arXiv 2405.15362: no bubble within the memory of 1F1B where F, B and W take the same time."""
+    times = uniform_times(4, (1.0, 1.0, 1.0, 0.0))
+    played = replay(build("v-zb", 4, 12, times), times)
+    assert played.peak <= 4.0
+    assert certify(played.schedule, times, played.span_seconds, 4.0).proved
+    assert played.span_seconds == pytest.approx(36.0)
+
+
 def test_the_automatic_schedule_beats_the_published_rate() -> None:
     """arXiv 2401.10241, Table 5, 1.5B, p = 8, m = 32, ZB-2p: 0.0039; M_W / M_B from its Table 1."""
     kept = 32 * 2304 / (34 * 2304 + 5 * 24 * 1024)
