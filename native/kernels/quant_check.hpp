@@ -53,4 +53,19 @@ inline bool overlap(const Operand& a, const Operand& b) {
   return a.data < b.data + b_bytes && b.data < a.data + a_bytes;
 }
 
+// What out [T, N] = f(x [T, K] weight [N, K]^T + bias? + residual?) asks of its operands beside their formats.
+inline const char* weight_product(const Call& call) {
+  const Operand &out = call.operand[0], &x = call.operand[1], &weight = call.operand[2];
+  NETWRIGHT_REFUSE_IF(x.shape[1] != weight.shape[1], "inputs of x and weight do not agree");
+  NETWRIGHT_REFUSE_IF(out.shape[0] != x.shape[0] || out.shape[1] != weight.shape[0], "the shape of out does not agree");
+  NETWRIGHT_TRY(optional_vector(call, 3, out.shape[1]));
+  NETWRIGHT_REFUSE_IF(overlap(out, x) || overlap(out, weight), "out overlaps what is read");
+  if (present(call, 4)) {
+    const Operand& residual = call.operand[4];
+    NETWRIGHT_TRY(matrix_of(residual, out.shape[0], out.shape[1]));
+    NETWRIGHT_REFUSE_IF(overlap(out, residual) && !same_start(out, residual), "out and residual overlap, but are not one");
+  }
+  return fused_function(call, 0);
+}
+
 }  // namespace netwright::check

@@ -31,9 +31,15 @@ void quant_multiply(const Call& call, QuantRows rows, QuantLoop function);
 void quant_rows_scalar(const QuantProduct& product, std::int64_t begin, std::int64_t end);
 void quant_rows_avx2(const QuantProduct& product, std::int64_t begin, std::int64_t end);
 
-// Up to this many tokens, weights are unpacked into registers and no workspace is needed.
-inline constexpr std::int64_t kFewTokens = 4;
+// Up to this many tokens, weights are unpacked into registers and no workspace is needed. Bytes need so little of it
+// that doing it again for every four tokens stays cheaper than storing them widened.
+constexpr std::int64_t most_in_registers(Format format) { return format == Format::q8_0 ? 24 : 8; }
+// Bytes of weights that meet several turns of four tokens, one after the other.
+inline constexpr std::int64_t kSomeRowsBytes = 96 << 10;
 // An upper bound on the bytes of eight unpacked rows of one block.
 constexpr std::int64_t panel_bytes(std::int64_t block_elements) { return block_elements == 32 ? 12 * 32 : 90 * 32; }
+// q8_0 meets many tokens in int16: bytes of eight widened rows of one block, and tokens that are widened at once.
+inline constexpr std::int64_t kWidePanelBytes = 17 * 32;
+inline constexpr std::int64_t kWideTokens = 128;
 
 }  // namespace netwright

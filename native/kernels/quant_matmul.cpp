@@ -1,4 +1,6 @@
 // The opcode matmul_quant: its check, its record made plain, its workspace.
+#include <algorithm>
+
 #include "kernels/quant_check.hpp"
 #include "kernels/quant_decode.hpp"
 #include "kernels/quant_kernels.hpp"
@@ -15,18 +17,9 @@ const char* matmul_quant(const Call& call) {
   NETWRIGHT_TRY(activation_rows(x));
   NETWRIGHT_TRY(block_rows(weight, 1));
   NETWRIGHT_REFUSE_IF(block_decoder(weight.format) == nullptr, "the weight is not in a block format");
-  const bool small = block_shape(weight.format).elements == 32;
+  const bool small = block_size(weight.format).elements == 32;
   NETWRIGHT_REFUSE_IF(small != (x.format == Format::act8x32), "this weight format needs the other act8 format");
-  NETWRIGHT_REFUSE_IF(x.shape[1] != weight.shape[1], "inputs of x and weight do not agree");
-  NETWRIGHT_REFUSE_IF(out.shape[0] != x.shape[0] || out.shape[1] != weight.shape[0], "the shape of out does not agree");
-  NETWRIGHT_TRY(optional_vector(call, 3, out.shape[1]));
-  NETWRIGHT_REFUSE_IF(overlap(out, x) || overlap(out, weight), "out overlaps what is read");
-  if (present(call, 4)) {
-    const Operand& residual = call.operand[4];
-    NETWRIGHT_TRY(matrix_of(residual, out.shape[0], out.shape[1]));
-    NETWRIGHT_REFUSE_IF(overlap(out, residual) && !same_start(out, residual), "out and residual overlap, but are not one");
-  }
-  return fused_function(call, 0);
+  return weight_product(call);
 }
 
 }  // namespace check
@@ -71,9 +64,11 @@ void quant_multiply(const Call& call, QuantRows rows, QuantLoop function) {
 
 std::int64_t workspace::matmul_quant(const Call& call) {
   const Operand& weight = call.operand[2];
-  if (call.operand[0].shape[0] <= kFewTokens) return 0;
-  const std::int64_t block = block_shape(weight.format).elements;
-  return 2 * weight.shape[1] / block * panel_bytes(block);
+  if (call.operand[0].shape[0] <= most_in_registers(weight.format)) return 0;
+  const std::int64_t tokens = call.operand[0].shape[0], k = weight.shape[1];
+  if (weight.format == Format::q8_0) return 2 * k / 32 * kWidePanelBytes + std::min(tokens, kWideTokens) * k * 2;
+  const std::int64_t block = block_size(weight.format).elements;
+  return 2 * k / block * panel_bytes(block);
 }
 
 }  // namespace netwright

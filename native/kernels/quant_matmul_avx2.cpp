@@ -1,5 +1,5 @@
-// matmul_quant on AVX2. Few tokens: each panel is unpacked into registers and used at once. Many: the panels of
-// sixteen rows are unpacked once into the workspace and meet every token.
+// matmul_quant on AVX2. Few tokens: each panel is unpacked into registers and used at once, again for every four.
+// Many: the panels of sixteen rows are unpacked once into the workspace and meet every token.
 #if defined(__AVX2__)
 #include <algorithm>
 
@@ -8,6 +8,7 @@
 #include "kernels/quant_opcodes.hpp"
 #include "kernels/quant_product_avx2.hpp"
 #include "kernels/quant_single_avx2.hpp"
+#include "kernels/quant_wide_avx2.hpp"
 
 namespace netwright {
 namespace avx2 {
@@ -40,15 +41,23 @@ NETWRIGHT_INLINE void put(const QuantProduct& product, std::int64_t t, std::int6
   put_apart(product, t, n, 1, first, sum);
 }
 
-// Row groups of one product of panels and columns, and where its sums lie.
-template <Format F, int kPanels, int kTokens>
-NETWRIGHT_INLINE void add_blocks(const QuantProduct& product, const Panel<F>* const (&panel)[kPanels], std::int64_t t,
-                                 std::int64_t block, __m256 (&sum)[kPanels][kTokens]) {
+// The integers of the activations as the panels meet them: where the first column's lie, and bytes to the next.
+struct Columns {
+  const std::byte* first;
+  std::int64_t stride;
+};
+
+NETWRIGHT_INLINE Columns columns_of(const QuantProduct& product) { return {product.x, product.x_stride}; }
+
+// One block of panels and of neighbouring columns.
+template <class P, int kPanels, int kTokens>
+NETWRIGHT_INLINE void add_blocks(const QuantProduct& product, const Columns& columns, const P* const (&panel)[kPanels],
+                                 std::int64_t t, std::int64_t block, __m256 (&sum)[kPanels][kTokens]) {
   const std::int8_t* q[kTokens];
   for (int i = 0; i < kTokens; ++i)
-    q[i] = reinterpret_cast<const std::int8_t*>(product.x + (t + i) * product.x_stride) + block * Trait<F>::kBlock;
+    q[i] = reinterpret_cast<const std::int8_t*>(columns.first + (t + i) * columns.stride) + block * P::kColumnBytes;
   __m256i dot[kPanels][kTokens];
-  integer_dots<F, kPanels, kTokens>(panel, q, dot);
+  integer_dots<kPanels, kTokens>(panel, q, dot);
 #pragma GCC unroll 4
   for (int i = 0; i < kTokens; ++i)
 #pragma GCC unroll 2
@@ -72,7 +81,7 @@ NETWRIGHT_INLINE void eight_rows(const QuantProduct& product, std::int64_t start
     } else {
       unpack(at, stride, panel);
       const Panel<F>* const only[1] = {&panel};
-      add_blocks<F, 1, kTokens>(product, only, 0, block, sum);
+      add_blocks<Panel<F>, 1, kTokens>(product, columns_of(product), only, 0, block, sum);
     }
   }
   for (int t = 0; t < kTokens; ++t) put_apart(product, t, start, step, first, sum[0][t]);
@@ -88,43 +97,70 @@ void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t en
   if (rest != 0) eight_rows<F, kTokens>(product, end - 8, 1, 8 - rest);
 }
 
+// The product of tokens [first, first + count) alone.
+QuantProduct of_tokens(const QuantProduct& product, std::int64_t first, std::int64_t count) {
+  QuantProduct some = product;
+  some.num_tokens = count;
+  some.x += first * product.x_stride;
+  some.out += first * product.out_stride;
+  if (some.residual != nullptr) some.residual += first * product.residual_stride;
+  return some;
+}
+
+// At most four tokens at a time, as evenly as can be: as many rows as stay in the second cache meet all of them.
+template <Format F>
+void some_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  const std::int64_t turns = (product.num_tokens + 3) / 4;
+  const std::int64_t rows = turns == 1 ? end - begin : std::max<std::int64_t>(8, kSomeRowsBytes / product.weight_stride / 8 * 8);
+  for (std::int64_t n = begin; n < end; n += rows)
+    for (std::int64_t turn = 0; turn < turns; ++turn) {
+      const std::int64_t first = product.num_tokens * turn / turns;
+      const QuantProduct some = of_tokens(product, first, product.num_tokens * (turn + 1) / turns - first);
+      const std::int64_t last = std::min(end, n + rows);
+      if (some.num_tokens == 1) few_tokens<F, 1>(some, n, last);
+      else if (some.num_tokens == 2) few_tokens<F, 2>(some, n, last);
+      else if (some.num_tokens == 3) few_tokens<F, 3>(some, n, last);
+      else few_tokens<F, 4>(some, n, last);
+    }
+}
+
 // Where two groups of eight rows start, and their first lane to be written.
 struct RowGroups {
   std::int64_t start[2];
   int first[2];
 };
 
-template <Format F, int kPanels, int kTokens>
-void panels_times(const QuantProduct& product, const Panel<F>* panels, std::int64_t t, const RowGroups& groups) {
-  const std::int64_t blocks = product.k / Trait<F>::kBlock;
+template <class P, int kPanels, int kTokens>
+void panels_times(const QuantProduct& product, const Columns& columns, const P* panels, std::int64_t t, const RowGroups& groups) {
+  const std::int64_t blocks = product.k / Trait<P::kFormat>::kBlock;
   __m256 sum[kPanels][kTokens];
   for (auto& group : sum)
     for (auto& each : group) each = _mm256_setzero_ps();
   for (std::int64_t block = 0; block < blocks; ++block) {
-    const Panel<F>* panel[kPanels];
+    const P* panel[kPanels];
     for (int p = 0; p < kPanels; ++p) panel[p] = panels + p * blocks + block;
-    add_blocks<F, kPanels, kTokens>(product, panel, t, block, sum);
+    add_blocks<P, kPanels, kTokens>(product, columns, panel, t, block, sum);
   }
   for (int i = 0; i < kTokens; ++i)
     for (int p = 0; p < kPanels; ++p) put(product, t + i, groups.start[p], groups.first[p], sum[p][i]);
 }
 
-template <Format F, int kPanels>
-void panels_times_all(const QuantProduct& product, const Panel<F>* panels, const RowGroups& groups) {
+template <class P, int kPanels>
+void panels_times_all(const QuantProduct& product, const Columns& columns, const P* panels, const RowGroups& groups) {
   std::int64_t t = 0;
-  for (; t + 4 <= product.num_tokens; t += 4) panels_times<F, kPanels, 4>(product, panels, t, groups);
+  for (; t + 4 <= product.num_tokens; t += 4) panels_times<P, kPanels, 4>(product, columns, panels, t, groups);
   if (product.num_tokens - t >= 2) {
-    panels_times<F, kPanels, 2>(product, panels, t, groups);
+    panels_times<P, kPanels, 2>(product, columns, panels, t, groups);
     t += 2;
   }
-  if (product.num_tokens > t) panels_times<F, kPanels, 1>(product, panels, t, groups);
+  if (product.num_tokens > t) panels_times<P, kPanels, 1>(product, columns, panels, t, groups);
 }
 
-template <Format F>
-void many_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
-  static_assert(sizeof(Panel<F>) <= panel_bytes(Trait<F>::kBlock));
-  const std::int64_t blocks = product.k / Trait<F>::kBlock;
-  auto* panels = reinterpret_cast<Panel<F>*>(product.workspace);
+// Sixteen rows at a time are unpacked into `panels` and meet every column.
+template <class P>
+void unpacked_rows(const QuantProduct& product, const Columns& columns, P* panels, std::int64_t begin, std::int64_t end) {
+  using T = Trait<P::kFormat>;
+  const std::int64_t blocks = product.k / T::kBlock;
   for (std::int64_t n = begin; n < end; n += 16) {
     RowGroups groups{};
     const int count = end - n > 8 ? 2 : 1;
@@ -133,19 +169,35 @@ void many_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t e
       groups.first[p] = static_cast<int>(n + 8 * p - groups.start[p]);
       Bytes at = product.weight + groups.start[p] * product.weight_stride;
       for (std::int64_t block = 0; block < blocks; ++block)
-        unpack(at + block * Trait<F>::kBytes, product.weight_stride, panels[p * blocks + block]);
+        unpack(at + block * T::kBytes, product.weight_stride, panels[p * blocks + block]);
     }
-    if (count == 2) panels_times_all<F, 2>(product, panels, groups);
-    else panels_times_all<F, 1>(product, panels, groups);
+    if (count == 2) panels_times_all<P, 2>(product, columns, panels, groups);
+    else panels_times_all<P, 1>(product, columns, panels, groups);
+  }
+}
+
+template <Format F>
+void many_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  static_assert(sizeof(Panel<F>) <= panel_bytes(Trait<F>::kBlock));
+  unpacked_rows(product, columns_of(product), reinterpret_cast<Panel<F>*>(product.workspace), begin, end);
+}
+
+// Tokens by as many as stay in the second cache, widened.
+template <>
+void many_tokens<Format::q8_0>(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  const std::int64_t panels = 2 * product.k / 32 * kWidePanelBytes;
+  const auto wide = reinterpret_cast<std::int16_t*>(product.workspace + panels);
+  for (std::int64_t t = 0; t < product.num_tokens; t += kWideTokens) {
+    const QuantProduct some = of_tokens(product, t, std::min(kWideTokens, product.num_tokens - t));
+    widen_rows(some.x, some.x_stride, some.num_tokens, some.k, wide);
+    const Columns columns{reinterpret_cast<const std::byte*>(wide), some.k * 2};
+    unpacked_rows(some, columns, reinterpret_cast<WidePanel*>(product.workspace), begin, end);
   }
 }
 
 template <Format F>
 void rows(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
-  if (product.num_tokens == 1) few_tokens<F, 1>(product, begin, end);
-  else if (product.num_tokens == 2) few_tokens<F, 2>(product, begin, end);
-  else if (product.num_tokens == 3) few_tokens<F, 3>(product, begin, end);
-  else if (product.num_tokens == 4) few_tokens<F, 4>(product, begin, end);
+  if (product.num_tokens <= most_in_registers(F)) some_tokens<F>(product, begin, end);
   else many_tokens<F>(product, begin, end);
 }
 

@@ -42,6 +42,8 @@ NETWRIGHT_TRAIT(tq2_0, 256, 66, 1, 32, 0, false, false);
 
 template <Format F>
 struct Panel {
+  static constexpr Format kFormat = F;
+  static constexpr std::int64_t kColumnBytes = Trait<F>::kBlock;  // of a block of int8 activations
   static constexpr int kSubs = Trait<F>::kGroup == 0 ? 0 : Trait<F>::kBlock / Trait<F>::kGroup;
   __m256i w[Trait<F>::kBlock / 4];
   __m256i sub[kSubs == 0 ? 1 : kSubs];            // int16, twice a row

@@ -23,7 +23,7 @@ NETWRIGHT_INLINE __m256i in_order(__m256i value) {
 
 // Sums over one block of q * activation, eight rows in int32, before zero points and offsets: kPanels panels by
 // kTokens columns at once, so that each load is used several times.
-template <Format F, int kPanels, int kTokens>
+template <int kPanels, int kTokens, Format F>
 NETWRIGHT_INLINE void integer_dots(const Panel<F>* const (&panel)[kPanels], const std::int8_t* const (&q)[kTokens],
                                    __m256i (&total)[kPanels][kTokens]) {
   using T = Trait<F>;
@@ -72,10 +72,10 @@ NETWRIGHT_INLINE __m256i everywhere(__m256i lanes) {
 }
 
 // sum += the block's value, for one column, from its integers.
-template <Format F>
-NETWRIGHT_INLINE __m256 add_block(const Panel<F>& panel, const std::byte* row, std::int64_t k, std::int64_t block,
+template <class P>
+NETWRIGHT_INLINE __m256 add_block(const P& panel, const std::byte* row, std::int64_t k, std::int64_t block,
                                   __m256i dot, __m256 sum) {
-  using T = Trait<F>;
+  using T = Trait<P::kFormat>;
   if constexpr (T::kBlock == 32) {
     const Activation32 x(row, k);
     if constexpr (T::kZero == 8) dot = _mm256_sub_epi32(dot, _mm256_slli_epi32(_mm256_set1_epi32(x.sum[block]), 3));

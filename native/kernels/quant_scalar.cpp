@@ -32,7 +32,7 @@ float add_block_256(const DecodedBlock& block, const Activation256& x, std::int6
 }
 
 float dot_row(Format format, const std::uint8_t* weight, const std::byte* x, std::int64_t k) {
-  const BlockShape shape = block_shape(format);
+  const BlockSize shape = block_size(format);
   const DecodeBlock decode_block = block_decoder(format);
   const bool minimum = has_minimum(format);
   DecodedBlock block;

@@ -12,7 +12,7 @@ namespace netwright::NETWRIGHT_ISA {
 namespace {
 
 void decode_blocks(float* out, const std::uint8_t* from, Format format, std::int64_t k, float factor) {
-  const BlockShape shape = block_shape(format);
+  const BlockSize shape = block_size(format);
   const DecodeBlock decode_block = block_decoder(format);
   const bool minimum = has_minimum(format);
   DecodedBlock block;

@@ -1,7 +1,5 @@
 #include "vm/executable.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -39,22 +37,6 @@ constexpr std::int64_t kMaxEntrySymbol = std::int64_t{1} << 31;
 constexpr __int128 kMaxResolved = __int128{1} << 62;
 
 }  // namespace
-
-Pages::Pages(std::int64_t size_bytes) : data_(nullptr), size_(size_bytes) {
-  if (size_bytes == 0) return;
-  void* mapped = mmap(nullptr, static_cast<std::size_t>(size_bytes), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (mapped == MAP_FAILED) throw std::bad_alloc();
-  data_ = static_cast<std::byte*>(mapped);
-}
-
-Pages::~Pages() {
-  if (data_ != nullptr) munmap(data_, static_cast<std::size_t>(size_));
-}
-
-void Pages::zero() {
-  if (data_ != nullptr) madvise(data_, static_cast<std::size_t>(size_), MADV_DONTNEED);
-}
 
 Executable::Executable(const Tables& tables, std::span<const ArenaSpec> arenas, std::span<const EntrySpec> entries,
                        int threads, bool use_avx2)
@@ -263,30 +245,40 @@ void Executable::work_alone(Entry& entry) {
 }
 
 void Executable::work(Entry& entry, int thread) {
+  const auto wait = [this, &entry, thread](std::uint32_t t) {
+    if (thread == 0) pool_.wait_for(t, finished_[t], entry.tasks[t].parts);
+    else wait_until(finished_[t], entry.tasks[t].parts);
+  };
   std::byte* workspace = workspace_->data() + workspace_bytes_ * thread;
-  for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
+  for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) {
     const Task& task = entry.tasks[t];
     if (claimed_[t].load(std::memory_order_relaxed) >= task.parts) continue;
-    for (std::uint32_t w = 0; w < task.num_waits; ++w) {
-      const std::uint32_t earlier = entry.waits[task.first_wait + w];
-      wait_until(finished_[earlier], entry.tasks[earlier].parts);
+    if (thread == 0) pool_.call_back();
+    for (std::uint32_t w = 0; w < task.num_waits; ++w) wait(entry.waits[task.first_wait + w]);
+    if (thread != 0) {
+      if (pool_.away(thread)) break;
+      pool_.takes(thread, t);
     }
-    Call call = task.call;
-    call.workspace = workspace;
-    call.parts = task.parts;
-    for (std::uint32_t part = claimed_[t].fetch_add(1, std::memory_order_relaxed); part < task.parts;
-         part = claimed_[t].fetch_add(1, std::memory_order_relaxed)) {
-      if (trace_ && part == 0) times_[t].start_ns = now_ns();
-      call.part = part;
-      task.kernel(call);
-      const bool last = finished_[t].fetch_add(1, std::memory_order_acq_rel) + 1 == task.parts;
-      if (last && trace_) times_[t].end_ns = now_ns();
-      if (last) finished_[t].notify_all();
-    }
+    claim(task, t, workspace);
   }
+  if (thread != 0) return pool_.takes(thread, Pool::kNoTask);
   // The caller may look at results as soon as its own thread is through: see that every piece has ended.
-  if (thread == 0)
-    for (std::size_t t = 0; t < entry.tasks.size(); ++t) wait_until(finished_[t], entry.tasks[t].parts);
+  for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) wait(t);
+}
+
+void Executable::claim(const Task& task, std::uint32_t t, std::byte* workspace) {
+  Call call = task.call;
+  call.workspace = workspace;
+  call.parts = task.parts;
+  for (std::uint32_t part = claimed_[t].fetch_add(1, std::memory_order_relaxed); part < task.parts;
+       part = claimed_[t].fetch_add(1, std::memory_order_relaxed)) {
+    if (trace_ && part == 0) times_[t].start_ns = now_ns();
+    call.part = part;
+    task.kernel(call);
+    const bool last = finished_[t].fetch_add(1, std::memory_order_acq_rel) + 1 == task.parts;
+    if (last && trace_) times_[t].end_ns = now_ns();
+    if (last) finished_[t].notify_all();
+  }
 }
 
 void Executable::reset_state() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vm/opcode.hpp"
+#include "vm/pages.hpp"
 #include "vm/pool.hpp"
 #include "vm/tables.hpp"
 
@@ -35,22 +36,6 @@ struct EntrySpec {
 
 struct TaskTime {
   std::int64_t start_ns, end_ns;
-};
-
-// Zeroed pages of its own, given back on destruction.
-class Pages {
- public:
-  explicit Pages(std::int64_t size_bytes);
-  ~Pages();
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
-  std::byte* data() const { return data_; }
-  std::int64_t size() const { return size_; }
-  void zero();
-
- private:
-  std::byte* data_;
-  std::int64_t size_;
 };
 
 class Executable {
@@ -105,6 +90,8 @@ class Executable {
   void resolve(Entry& entry, std::span<const std::int64_t> symbols);
   void work(Entry& entry, int thread);
   void work_alone(Entry& entry);
+  // Pieces of a task that is ready, until none is left.
+  void claim(const Task& task, std::uint32_t t, std::byte* workspace);
 
   std::vector<ArenaSpec> arenas_;
   std::vector<std::unique_ptr<Pages>> pages_;

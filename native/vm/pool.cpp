@@ -1,26 +1,45 @@
 #include "vm/pool.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace netwright {
 
 namespace {
 // A pause is about 40 cycles on the machines that we know: this is some 20 us.
 constexpr int kSpins = 1500;
-}  // namespace
+// Pieces are cut to take some 10 us and rarely over 1 ms in long prompts; a thread that has lost its processor is
+// late by a time slice of the system, some milliseconds.
+constexpr std::int64_t kLate = 500'000;
+// The first rest; doubled every time that a helper is late again soon, so that waiting stays a small share.
+constexpr std::int64_t kShortestRest = 20'000'000, kLongestRest = 1'000'000'000;
 
-void wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t target) {
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool spin_until(const std::atomic<std::uint32_t>& word, std::uint32_t target) {
   for (int spin = 0; spin < kSpins; ++spin) {
-    if (word.load(std::memory_order_acquire) >= target) return;
+    if (word.load(std::memory_order_acquire) >= target) return true;
     relax();
   }
+  return false;
+}
+
+void sleep_until(const std::atomic<std::uint32_t>& word, std::uint32_t target) {
   for (std::uint32_t seen = word.load(std::memory_order_acquire); seen < target;
        seen = word.load(std::memory_order_acquire))
     word.wait(seen, std::memory_order_acquire);
 }
+}  // namespace
 
-Pool::Pool(int threads) : active_(std::max(1, threads)) {
-  for (int index = 1; index < active_; ++index) workers_.emplace_back([this, index] { serve(index); });
+void wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t target) {
+  if (!spin_until(word, target)) sleep_until(word, target);
+}
+
+Pool::Pool(int threads)
+    : helpers_(std::make_unique<Helper[]>(static_cast<std::size_t>(std::max(1, threads)))), active_(std::max(1, threads)) {
+  for (int thread = 1; thread < active_; ++thread) workers_.emplace_back([this, thread] { serve(thread); });
 }
 
 Pool::~Pool() {
@@ -37,16 +56,60 @@ void Pool::run(const std::function<void(int)>& body) {
     body(0);
     return;
   }
+  anyone_back();
   body_ = &body;
   epoch_.fetch_add(1);
-  epoch_.notify_all();
+  if (num_away_ < active_ - 1) epoch_.notify_all();
   body(0);
   epoch_.fetch_add(1);
   // Helpers that are inside have nothing left to claim: they leave at once.
   for (int spin = 0; inside_.load() != 0; ++spin) spin < kSpins ? relax() : std::this_thread::yield();
 }
 
-void Pool::serve(int index) {
+void Pool::wait_for(std::uint32_t task, const std::atomic<std::uint32_t>& word, std::uint32_t target) {
+  if (spin_until(word, target)) return;
+  const std::int64_t begun = now_ns();
+  std::uint64_t holders = 0;  // of the first threads; more are never held up for long by one of many
+  for (int thread = 1; thread < std::min(active_, 64); ++thread)
+    if (helpers_[index(thread)].task.load(std::memory_order_relaxed) == task) holders |= std::uint64_t{1} << thread;
+  sleep_until(word, target);
+  const std::int64_t now = now_ns();
+  if (now - begun < kLate) return;
+  for (int thread = 1; thread < std::min(active_, 64); ++thread)
+    if ((holders >> thread & 1) != 0) send_away(helpers_[index(thread)], now);
+}
+
+void Pool::send_away(Helper& helper, std::int64_t now) {
+  if (helper.away.load(std::memory_order_relaxed)) return;
+  // Late again before it has worked as long as it rested, twice over: the processor is taken.
+  const bool again = helper.rest_ns != 0 && now - helper.back_ns < 2 * helper.rest_ns;
+  helper.rest_ns = again ? std::min(2 * helper.rest_ns, kLongestRest) : kShortestRest;
+  helper.back_ns = now + helper.rest_ns;
+  helper.away.store(true, std::memory_order_relaxed);
+  ++num_away_;
+}
+
+// Whether a helper is away no longer.
+bool Pool::anyone_back() {
+  if (num_away_ == 0) return false;
+  const std::int64_t now = now_ns();
+  const int before = num_away_;
+  for (int thread = 1; thread < capacity(); ++thread) {
+    Helper& helper = helpers_[index(thread)];
+    if (!helper.away.load(std::memory_order_relaxed) || now < helper.back_ns) continue;
+    helper.away.store(false, std::memory_order_relaxed);
+    --num_away_;
+  }
+  return num_away_ < before;
+}
+
+void Pool::call_back() {
+  if (!anyone_back()) return;
+  epoch_.fetch_add(2);  // stays open, and is another run to whoever has left this one
+  epoch_.notify_all();
+}
+
+void Pool::serve(int thread) {
   std::uint32_t seen = 0;
   while (true) {
     for (int spin = 0; spin < kSpins && epoch_.load(std::memory_order_acquire) == seen; ++spin) relax();
@@ -54,7 +117,7 @@ void Pool::serve(int index) {
     if (stop_.load()) return;
     inside_.fetch_add(1);
     const std::uint32_t now = epoch_.load();
-    if ((now & 1) != 0 && now != seen && index < active_) (*body_)(index);
+    if ((now & 1) != 0 && now != seen && thread < active_ && !away(thread)) (*body_)(thread);
     inside_.fetch_sub(1);
     seen = now;
   }

@@ -1,8 +1,12 @@
 // Threads that spin briefly, then park. One wake a run, not one a task.
+// A helper that held the others up is sent away for a while: on a busy machine a thread may lose its processor in the
+// middle of a piece, and whoever needs the piece waits until it has one again.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -32,13 +36,36 @@ class Pool {
 
   // Calls body(0) here and body(1..threads-1) elsewhere; returns when the calls that began have ended.
   // A helper that has not woken by the time body(0) returns never begins: it cannot hold up the run.
+  // Helpers that come back during a run begin then: body may be called again on a thread where it has ended.
   void run(const std::function<void(int)>& body);
 
+  // A helper takes pieces of `task` from now on (or of none). It must ask `away` before, and leave if it is.
+  static constexpr std::uint32_t kNoTask = UINT32_MAX;
+  void takes(int thread, std::uint32_t task) { helpers_[index(thread)].task.store(task, std::memory_order_relaxed); }
+  bool away(int thread) const { return helpers_[index(thread)].away.load(std::memory_order_relaxed); }
+
+  // For the thread that runs: as wait_until; sends helpers away that take pieces of `task` and end them too late.
+  void wait_for(std::uint32_t task, const std::atomic<std::uint32_t>& word, std::uint32_t target);
+  // For the thread that runs, between tasks: calls helpers back whose time has come.
+  void call_back();
+
  private:
-  void serve(int index);
+  struct alignas(64) Helper {
+    std::atomic<std::uint32_t> task{kNoTask};
+    std::atomic<bool> away{false};
+    // Used by the thread that runs only.
+    std::int64_t back_ns = 0, rest_ns = 0;
+  };
+
+  static std::size_t index(int thread) { return static_cast<std::size_t>(thread); }
+  void serve(int thread);
+  void send_away(Helper& helper, std::int64_t now_ns);
+  bool anyone_back();
 
   std::vector<std::thread> workers_;
+  std::unique_ptr<Helper[]> helpers_;  // one a thread; the first is not used
   int active_;
+  int num_away_ = 0;
   std::atomic<std::uint32_t> epoch_{0};  // odd: a run is open to helpers
   std::atomic<std::uint32_t> inside_{0};
   std::atomic<bool> stop_{false};

@@ -1,8 +1,10 @@
 // The pool and the virtual machine under ThreadSanitizer: programs of random waits, run many times by 1 to 4
 // threads, each result compared with that of one thread. Opcodes of its own, so that it builds in seconds.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "vm/executable.hpp"
@@ -21,6 +23,8 @@ void combine(const Call& call) {
   const auto cell = [](const Operand& operand) { return reinterpret_cast<std::int64_t*>(operand.data); };
   const auto workspace = reinterpret_cast<std::int64_t*>(call.workspace);
   const Piece mine = piece(call, kCells);
+  // Now and then a piece takes as long as if its thread had lost the processor: helpers are sent away, and come back.
+  if ((call.parameter[0] + 13 * call.part) % 97 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   for (std::int64_t i = mine.begin; i < mine.end; ++i) {
     workspace[i] = 3 * (cell(call.operand[1])[i] & 0xFFFFFFFF);
     cell(call.operand[0])[i] = workspace[i] + (cell(call.operand[2])[i] & 0xFFFF) + call.parameter[0];
