@@ -113,7 +113,7 @@ def product(name: str, x: Bytes, raw: Bytes, inputs: int, *, avx2: bool, parts: 
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=12, deadline=None)
 @given(
-    tokens=st.integers(1, 9),
+    tokens=st.integers(1, 30),
     outputs=st.integers(1, 43),
     blocks=st.integers(1, 3),
     seed=st.integers(0, 1000),
@@ -141,22 +141,35 @@ def test_products(name: str, tokens: int, outputs: int, blocks: int, seed: int) 
 def test_any_cut_and_any_number_of_tokens_give_the_same_bits(name: str) -> None:
     _, _, _, act, _ = FORMATS[name]
     raw = random_weight(name, 61, 512, 3)
-    x = quantized(random_rows(23, 512, 4), act)
+    # more than are widened at once, and than are unpacked in registers
+    x = quantized(random_rows(150, 512, 4), act)
     whole = product(name, x, raw, 512, avx2=True)
+    assert np.array_equal(whole, product(name, x, raw, 512, avx2=False))
     assert np.array_equal(whole, product(name, x, raw, 512, avx2=True, parts=5))
-    for tokens in (1, 2, 3, 4, 5, 7, 16):
+    for tokens in (1, 2, 3, 4, 5, 7, 8, 9, 11, 16, 24, 25, 129):
         assert np.array_equal(whole[:tokens], product(name, x[:tokens], raw, 512, avx2=True))
 
 
+def test_more_rows_than_meet_several_turns_of_tokens_at_once() -> None:
+    raw = random_weight("q8_0", 2 * 176 + 5, 512, 19)
+    x = quantized(random_rows(11, 512, 20), ACT8X32)
+    slow = product("q8_0", x, raw, 512, avx2=False)
+    assert np.array_equal(slow, product("q8_0", x, raw, 512, avx2=True))
+
+
 @pytest.mark.parametrize("avx2", [False, True])
-def test_bias_residual_and_function(avx2: bool) -> None:
-    raw = random_weight("q4_1", 21, 96, 5)
-    x = quantized(random_rows(3, 96, 6), ACT8X32)
-    bias, residual = random_rows(1, 21, 7)[0], random_rows(3, 40, 8)[:, :21]
-    plain_product = product("q4_1", x, raw, 96, avx2=avx2)
+@pytest.mark.parametrize(
+    ("name", "tokens"), [("q4_1", 3), ("q4_1", 7), ("q8_0", 13), ("q8_0", 140)]
+)
+def test_bias_residual_and_function(name: str, tokens: int, avx2: bool) -> None:
+    raw = random_weight(name, 21, 96, 5)
+    x = quantized(random_rows(tokens, 96, 6), ACT8X32)
+    bias, residual = random_rows(1, 21, 7)[0], random_rows(tokens, 40, 8)[:, :21]
+    plain_product = product(name, x, raw, 96, avx2=avx2)
     expected = np.maximum(plain_product + bias + residual, 0)
     out = residual  # strided, and its own residual
-    operands = [plain(out), rows(x, ACT8X32, 96), rows(raw, 17, 96), plain(bias), plain(residual)]
+    weight = rows(raw, FORMATS[name][0], 96)
+    operands = [plain(out), rows(x, ACT8X32, 96), weight, plain(bias), plain(residual)]
     for part in range(3):
         core.call("matmul_quant", operands, [RELU, 0.0, 0.0], part, 3, avx2)
     assert np.array_equal(out, expected)
