@@ -40,6 +40,7 @@ constexpr Opcode kOpcodes[] = {
     NETWRIGHT_PLAIN(48, 1, cumulative_sum, nullptr),
     NETWRIGHT_PLAIN(49, 2, top_k, workspace::top_k),
     NETWRIGHT_PLAIN(50, 1, lp_norm, nullptr),
+    NETWRIGHT_ENTRY(51, 1, conv_winograd, workspace::conv_winograd),
 };
 
 }  // namespace

@@ -16,8 +16,9 @@ from netwright.graph.ops.linear import Linear
 from netwright.graph.tensor import ArrayData, TensorId
 from netwright.job.job import entry_symbols
 from netwright.plan.draft import Draft
-from netwright.plan.lower.emitter import ALIGNMENT_BYTES, Store, View
+from netwright.plan.lower.emitter import Store
 from netwright.plan.lower.lower import lower_entry, total_limit
+from netwright.plan.lower.step import ALIGNMENT_BYTES, View
 from netwright.plan.lower.token import ACTIVATION_FORMAT
 from netwright.plan.predict import Where, pricer, representative_symbols
 from netwright.program.program import Entry, Operand, Task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 from netwright.graph.graph import Graph
 from netwright.job.job import Job, entry_symbols
@@ -13,9 +13,11 @@ from netwright.plan.all_rows import with_all_rows
 from netwright.plan.capacity import Footprint, footprint_of
 from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Decision
+from netwright.plan.kernels import picked
 from netwright.plan.lower.emitter import Store
 from netwright.plan.lower.finish import program_of
 from netwright.plan.lower.lower import Lowered, lower_entry, total_limit
+from netwright.plan.pick import Calls, Rule, Weighed, fastest, picker, times_called
 from netwright.plan.plan import Prediction
 from netwright.plan.predict import (
     Where,
@@ -23,10 +25,13 @@ from netwright.plan.predict import (
     largest_task,
     predict,
     representative_symbols,
+    symbols_of,
 )
 from netwright.plan.scratch import plan_scratch
 from netwright.plan.threads import choose_threads, split, thread_counts
 from netwright.program.program import Program
+
+Bounds: TypeAlias = Mapping[str, Mapping[str, tuple[int, int]]]  # entry → symbol → low, high
 
 
 @final
@@ -43,6 +48,8 @@ class Draft:
     predictions: tuple[Prediction, ...]
     decisions: tuple[Decision, ...]
     footprint: Footprint
+    weighed: tuple[Weighed, ...]
+    rule: Rule
 
     @property
     def repeated(self) -> Prediction:
@@ -51,39 +58,62 @@ class Draft:
         return next(p for p in self.predictions if p.entry == name)
 
 
-def draft(graph: Graph, machine: Machine, job: Job) -> Draft:
-    """Lowers, orders and prices every entry of a flat graph.
+def draft(graph: Graph, machine: Machine, job: Job, rule: Rule = fastest) -> Draft:
+    """Lowers, orders and prices every entry of a flat graph; kernels by a rule.
 
     Raises:
         UnsupportedError: an operator or format has no kernel, or the machine lacks its arithmetic.
     """
     bounds = entry_symbols(job)
     most = max(max(thread_counts(unit, job)) for unit in machine.units)
-    program, memory = _program(graph, machine.name, bounds, dict.fromkeys(bounds, most))
-    highest = {s: b[1] for s, b in next(iter(bounds.values())).items()}
-    unit = choose_unit(machine, largest_task(program), highest)
+    threads: Mapping[str, int] = dict.fromkeys(bounds, most)
+    unit = machine.units[0]
+    if len(machine.units) > 1:
+        program, _ = _program(graph, machine.name, bounds, threads, Store())
+        unit = _unit(program, machine, bounds)
+    picks = picker(graph, machine, unit, _calls(graph, unit, job, threads), rule)
+    program, memory = _program(graph, machine.name, bounds, threads, Store(picks))
+    if len(machine.units) == 1:
+        unit = _unit(program, machine, bounds)
     threads, decisions = choose_threads(program, machine, unit, job)
     if any(count != most for count in threads.values()):
-        program, memory = _program(graph, machine.name, bounds, threads)
+        picks = picker(graph, machine, unit, _calls(graph, unit, job, threads), rule)
+        program, memory = _program(graph, machine.name, bounds, threads, Store(picks))
     predictions = tuple(
         predict(e, Where(machine, unit, threads[e.name]), representative_symbols(e, job))
         for e in program.entries
     )
     splits = tuple(split(e, threads[e.name]) for e in program.entries)
-    decided = (*decisions, *splits)
+    weighed = tuple(picks.weighed.values())
+    decided = (*decisions, *splits, *picked(weighed, picks.chosen))
     return Draft(
-        graph, machine, unit, job, program, memory, predictions, decided, footprint_of(program)
-    )
+        graph, machine, unit, job, program, memory, predictions, decided, footprint_of(program),
+        weighed, rule,
+    )  # fmt: skip
+
+
+def _unit(program: Program, machine: Machine, bounds: Bounds) -> Unit:
+    highest = {s: b[1] for s, b in next(iter(bounds.values())).items()}
+    return choose_unit(machine, largest_task(program), highest)
+
+
+def _calls(graph: Graph, unit: Unit, job: Job, threads: Mapping[str, int]) -> list[Calls]:
+    """The entries as the job calls them."""
+    units = max(thread_counts(unit, job))
+    return [
+        Calls(
+            times_called(name, job),
+            symbols_of(name, box, total_limit(graph, box), job),
+            min(threads[name], units),
+        )
+        for name, box in entry_symbols(job).items()
+    ]
 
 
 def _program(
-    graph: Graph,
-    machine: str,
-    bounds: Mapping[str, Mapping[str, tuple[int, int]]],
-    threads: Mapping[str, int],
+    graph: Graph, machine: str, bounds: Bounds, threads: Mapping[str, int], store: Store
 ) -> tuple[Program, Certificate]:
     """Every entry lowered for its number of threads, with orders and addresses."""
-    store = Store()
     # Verification gives the most rows of output: the others then write into its buffer.
     first = sorted(bounds, key=lambda name: name != "verify")
     lowered: dict[str, Lowered] = {}

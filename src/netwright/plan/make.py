@@ -15,6 +15,7 @@ from netwright.plan.capacity import demand_bytes, infeasible_bytes, rooms, tight
 from netwright.plan.context import for_job
 from netwright.plan.decision import Decision
 from netwright.plan.draft import Draft, draft
+from netwright.plan.fit import fitted
 from netwright.plan.infeasible import Infeasible
 from netwright.plan.kernels import addresses, kernels
 from netwright.plan.levers import memory_levers, scratch_levers, time_infeasible, time_limit
@@ -54,7 +55,7 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
     kept = unrolled(fused)
     if isinstance(job.precision, Uniform):
         kept = uniform(kept, job.precision.format, progress)
-    found = draft(kept, machine, job)
+    found = fitted(draft(kept, machine, job))
     why_not = _excess(found)
     precision = (kept_precision(found.graph),)
     if isinstance(job.precision, Uniform):
@@ -111,7 +112,7 @@ def _within_limits(
         chosen = choose_precision(slim.graph, choices, progress)
         if chosen is None:
             break
-        found = draft(chosen.graph, slim.machine, slim.job)
+        found = draft(chosen.graph, slim.machine, slim.job, slim.rule)
         missing = (_excess_bytes(found), _excess_seconds(found))[: len(choices.limits)]
         if max(missing) <= 0:
             found = widest(found, kept.job) if tight else found

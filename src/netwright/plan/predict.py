@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Protocol, final
 
 from netwright.cost.cost import Cost, Setting
 from netwright.cost.estimate import best_unit, estimate, lower_bound
 from netwright.cost.formulas import work
-from netwright.cost.work import Work
+from netwright.cost.work import OperandLike, Work
 from netwright.errors import PlanError
+from netwright.graph.extent import Extent
 from netwright.job.job import Generate, Job
 from netwright.machine.machine import Basis, Machine, Unit
 from netwright.plan.certificate import Certificate
@@ -28,6 +29,22 @@ class Where:
     units: int
 
 
+class Priced(Protocol):
+    """What a price depends on; a task is one, and so is a step that has no addresses yet."""
+
+    @property
+    def opcode(self) -> str: ...
+
+    @property
+    def operands(self) -> Sequence[OperandLike | None]: ...
+
+    @property
+    def parameters(self) -> tuple[Extent | float, ...]: ...
+
+    @property
+    def parts(self) -> int: ...
+
+
 @final
 @dataclass(slots=True)
 class Works:
@@ -36,7 +53,7 @@ class Works:
     symbols: Mapping[str, int]
     known: dict[Hashable, Work] = field(default_factory=dict[Hashable, Work])
 
-    def of(self, task: Task) -> Work:
+    def of(self, task: Priced) -> Work:
         """Operations and bytes of one task."""
         key = _looks(task)
         found = self.known.get(key)
@@ -58,7 +75,7 @@ class Pricer:
         default_factory=dict[Hashable, tuple[Cost, float]]
     )
 
-    def cost(self, task: Task) -> tuple[Cost, float]:
+    def cost(self, task: Priced) -> tuple[Cost, float]:
         """Cost, and seconds that nothing beats. A task of p parts keeps p units busy at most."""
         units = min(self.where.units, task.parts)
         key = (_looks(task), units)
@@ -75,7 +92,7 @@ class Pricer:
         return found
 
 
-def _looks(task: Task) -> Hashable:
+def _looks(task: Priced) -> Hashable:
     """All that a cost depends on: not addresses, not names."""
     seen = tuple(None if o is None else (o.format, o.shape, o.stride_bytes) for o in task.operands)
     return task.opcode, seen, task.parameters
@@ -91,12 +108,19 @@ def pricer(entry: Entry, where: Where, symbols: Mapping[str, int]) -> Pricer:
 def representative_symbols(entry: Entry, job: Job) -> dict[str, int]:
     """The symbols that a prediction is made for: the whole first chunk; the middle of the text."""
     bounds = {name: (low, high) for name, low, high in entry.bounds}
+    return symbols_of(entry.name, bounds, entry.limit, job)
+
+
+def symbols_of(
+    entry: str, bounds: Mapping[str, tuple[int, int]], limit: int, job: Job
+) -> dict[str, int]:
+    """The same before the entry is lowered. `limit` is the most that its symbols may add up to."""
     if not isinstance(job, Generate) or not bounds:
         return {name: high for name, (_, high) in bounds.items()}
     tokens_low, tokens_high = bounds["n_tokens"]
-    if entry.name == "prefill":
+    if entry == "prefill":
         return {"n_tokens": min(tokens_high, job.prompt), "n_past": 0}
-    past = min(job.prompt + job.tokens // 2, entry.limit - tokens_high)
+    past = min(job.prompt + job.tokens // 2, limit - tokens_high)
     return {"n_tokens": tokens_high if tokens_low > 1 else 1, "n_past": max(0, past)}
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netwright.plan.certificate import Certificate
-from netwright.plan.lower.emitter import ALIGNMENT_BYTES, BufferId, Store
+from netwright.plan.lower.emitter import Store
 from netwright.plan.lower.in_place import in_place_pairs
 from netwright.plan.lower.lower import Lowered
+from netwright.plan.lower.step import ALIGNMENT_BYTES, BufferId
 from netwright.plan.memory import MemoryBuffer, MemoryOp, MemoryPlan, plan_memory
 from netwright.program.program import ArenaKind
 

@@ -20,10 +20,10 @@ def slimmer(kept: Draft) -> Iterator[Draft]:
         return
     context = job.prompt + job.tokens
     if job.verify >= 2:
-        yield draft(kept.graph, kept.machine, replace(job, verify=0))
+        yield draft(kept.graph, kept.machine, replace(job, verify=0), kept.rule)
     for chunk in CHUNKS:
         if chunk < min(job.chunk, context):
-            yield draft(kept.graph, kept.machine, replace(job, chunk=chunk, verify=0))
+            yield draft(kept.graph, kept.machine, replace(job, chunk=chunk, verify=0), kept.rule)
 
 
 def slimmed(kept: Draft) -> tuple[Draft, ...]:
@@ -59,7 +59,7 @@ def widest(found: Draft, job: Job) -> Draft:
         return found
     chunks = [replace(job, chunk=c, verify=0) for c in CHUNKS if found.job.chunk < c < job.chunk]
     for wider in (job, replace(job, verify=0), *chunks):
-        trial = draft(found.graph, found.machine, wider)
+        trial = draft(found.graph, found.machine, wider, found.rule)
         if tightest(trial.footprint, rooms(trial.machine, trial.unit, wider)) is None:
             return trial
     return found

@@ -61,7 +61,7 @@ OPCODES: Mapping[str, int] = {
     "unary": 32, "binary": 33, "where": 34, "copy": 35, "fill": 36, "softmax": 37,
     "layer_norm": 38, "reduce": 39, "arg_reduce": 40, "gather": 41, "lstm": 42, "gru": 43,
     "group_norm": 44, "gather_elements": 45, "gather_nd": 46, "scatter_nd": 47,
-    "cumulative_sum": 48, "top_k": 49, "lp_norm": 50, "stage_forward": 64,
+    "cumulative_sum": 48, "top_k": 49, "lp_norm": 50, "conv_winograd": 51, "stage_forward": 64,
     "stage_input_gradient": 65, "stage_weight_gradient": 66, "stage_backward": 67, "transfer": 68,
     "stage_update": 69,
 }  # fmt: skip

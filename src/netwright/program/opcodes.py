@@ -19,6 +19,7 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "gemm_packed": frozenset({3, 4}),
     "matmul_batched": frozenset({0}),
     "conv_packed": frozenset({10, 11}),
+    "conv_winograd": frozenset({4, 5}),
     "conv_depthwise": frozenset({9, 10}),
     "conv_transpose": frozenset({10, 11}),
     "resize": frozenset({3, 4}),

@@ -30,6 +30,7 @@ FORMULAS: Mapping[str, Formula] = {
     "gemm_packed": linear.gemm_packed,
     "matmul_batched": linear.matmul_batched,
     "conv_packed": convolution.conv_packed,
+    "conv_winograd": convolution.conv_winograd,
     "conv_depthwise": convolution.conv_depthwise,
     "conv_transpose": convolution.conv_transpose,
     "pool": convolution.pool,

@@ -27,6 +27,36 @@ def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
     return _conv(opcode, variant, operands, 2.0 * out.elements * inner, (kh * kw, inputs), code)
 
 
+def conv_winograd(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """Products 2 (m+2)^2 C O a tile of m x m places, and sums of the two transforms.
+
+    Sizes: (tiles, C, O); variant "2x2" or "4x4". A channel of a tile takes 2 (m + 2) vectors
+    through B^T, an output (m + 2) + m through A^T (native/kernels/float_winograd.hpp).
+    """
+    out, x, _ = (need(opcode, operands, i) for i in range(3))
+    m = int(parameter(opcode, parameters, 0))
+    batch, outputs, height, width = out.shape
+    tiles, inputs = batch * -(-height // m) * -(-width // m), x.shape[1]
+    side = m + 2
+    products = 2.0 * tiles * side * side * inputs * outputs
+    into, back = _ROW_OPERATIONS.get(m, _ROW_OPERATIONS[4])
+    sums = tiles * (2.0 * side * into * inputs + (side + m) * back * outputs)
+    code = function_operations(parameter(opcode, parameters, 3), out.elements)
+    return weighted(
+        opcode,
+        f"{m}x{m}",
+        (tiles, inputs, outputs),
+        (("fp32", products + sums + code),),
+        size(operands[2], optional(operands, 3)),
+        size(x, optional(operands, 4)),
+        out.num_bytes,
+    )
+
+
+# Of one row of inputs through B^T and of sums through A^T, by m; multiply-adds count twice.
+_ROW_OPERATIONS = {2: (4.0, 4.0), 4: (20.0, 13.0)}
+
+
 def conv_depthwise(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 B C H W kh kw operations. Sizes: (P, taps, C); variant "unit" or "strided"."""
     out = need(opcode, operands, 0)

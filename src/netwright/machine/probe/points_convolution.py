@@ -25,6 +25,9 @@ WINDOWS = ((1, 3), (1, 5), (3, 3), (5, 5), (7, 7), (3, 33), (1, 128))
 INPUTS = (1, 4, 16, 64, 256)
 OUTPUTS = (4, 16, 64, 256)
 LARGEST_WINDOW = 2**26
+WINOGRAD_SIDES = (8, 16, 40, 80)  # of the output, whole tiles
+WINOGRAD_CHANNELS = ((1, 32), (16, 16), (32, 96), (96, 32), (128, 128), (256, 256))
+LARGEST_WINOGRAD = 2**27  # multiply-adds of the direct form
 DEPTHWISE_SIDES = (4, 8, 16, 32, 64)
 DEPTHWISE_CHANNELS = (16, 64, 192, 640)
 
@@ -50,6 +53,7 @@ def convolutions() -> Iterator[KernelPoint]:
     """All of them."""
     yield from _pointwise()
     yield from _windows()
+    yield from _winograd()
     yield from _depthwise()
     yield from _transposed()
 
@@ -76,6 +80,17 @@ def _windows() -> Iterator[KernelPoint]:
         parameters = (*_parameters(kernel, stride, (1, 0)), 0.0, 0.0)
         sizes = (places, taps, inputs, outputs)
         yield point("conv_packed", "window", sizes, operands, parameters)
+
+
+def _winograd() -> Iterator[KernelPoint]:
+    """Tiles of 2x2 and 4x4, with a pad of 1."""
+    for tile, side, (inputs, outputs) in product((2, 4), WINOGRAD_SIDES, WINOGRAD_CHANNELS):
+        if 9 * side * side * inputs * outputs <= LARGEST_WINOGRAD:
+            weight = packed(outputs, inputs, (tile + 2) ** 2, 1)
+            operands = _operands((side, side), 1, (inputs, outputs), weight)
+            sizes = ((side // tile) ** 2, inputs, outputs)
+            parameters = (tile, 1, 1, 0, 0.0, 0.0)
+            yield point("conv_winograd", f"{tile}x{tile}", sizes, operands, parameters)
 
 
 def _depthwise() -> Iterator[KernelPoint]:

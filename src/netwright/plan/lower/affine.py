@@ -13,8 +13,9 @@ from netwright.graph.ops.function import IDENTITY, Function
 from netwright.graph.ops.norm import BatchNorm
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.elementwise import emit_on, fresh_like
-from netwright.plan.lower.emitter import Emitter, View
-from netwright.plan.lower.linear import epilogue
+from netwright.plan.lower.emitter import Emitter
+from netwright.plan.lower.epilogue import epilogue
+from netwright.plan.lower.step import View
 
 
 def lower_batch_norm(emitter: Emitter, op: Op) -> None:

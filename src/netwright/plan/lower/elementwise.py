@@ -17,9 +17,10 @@ from netwright.graph.ops.elementwise import (
 from netwright.graph.ops.function import Function
 from netwright.graph.ops.quantise import FakeQuantise
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
+from netwright.plan.lower.emitter import Emitter, unsupported
+from netwright.plan.lower.epilogue import epilogue
 from netwright.plan.lower.layout import broadcast, physical_order, squeezed
-from netwright.plan.lower.linear import epilogue
+from netwright.plan.lower.step import Parameter, View
 from netwright.plan.lower.token import lower_glu
 from netwright.plan.lower.whole import arithmetic, settle, together
 

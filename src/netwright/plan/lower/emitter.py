@@ -1,119 +1,46 @@
-"""What lowering writes into: buffers without addresses, and steps over views of them."""
+"""What lowering writes into: the shared store of a program, and the emitter of one entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NewType, TypeAlias, final
+from dataclasses import dataclass, field, replace
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import PlanError, UnsupportedError
-from netwright.graph.extent import Affine, Extent, upper
+from netwright.graph.extent import Extent, upper
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
 from netwright.graph.tensor import ArrayData, FileData, Role, TensorId
+from netwright.plan.lower.step import (
+    ALIGNMENT_BYTES,
+    ITEM_BYTES,
+    Buffer,
+    BufferId,
+    Offer,
+    Parameter,
+    Pick,
+    Step,
+    View,
+    Weight,
+    first_offered,
+    ordered,
+    row_major,
+    times,
+)
 from netwright.program.program import ArenaKind
 
-BufferId = NewType("BufferId", int)
-
-ALIGNMENT_BYTES = 64
 MOST_BUFFER_BYTES = 1 << 40
-
-ITEM_BYTES: Mapping[str, int] = {
-    "fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "uint8": 1, "int16": 2, "int32": 4,
-    "int64": 8, "bool": 1, "bytes": 1,
-}  # fmt: skip
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """Memory that a step writes or a file holds; scratch ones get their address later."""
-
-    kind: ArenaKind
-    size_bytes: int
-    name: str
-    file: Path | None = None
-    offset_bytes: int = 0  # inside the file or the constants
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class View:
-    """A strided look at a buffer, as `Operand` has it."""
-
-    buffer: BufferId
-    offset_bytes: Extent
-    format: str
-    shape: tuple[Extent, ...]
-    stride_bytes: tuple[Extent, ...]
-
-    @property
-    def item_bytes(self) -> int:
-        return ITEM_BYTES[self.format]
-
-    @property
-    def contiguous(self) -> bool:
-        """Row-major without gaps (dims of size 1 do not count)."""
-        expected: Extent = self.item_bytes
-        for size, stride in zip(reversed(self.shape), reversed(self.stride_bytes), strict=True):
-            if size != 1 and stride != expected:
-                return False
-            expected = _times(expected, size)
-        return True
-
-
-Parameter: TypeAlias = Extent | float
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A task before it has addresses. `num_written` of its operands come first and are written."""
-
-    opcode: str
-    operands: tuple[View | None, ...]
-    parameters: tuple[Parameter, ...]
-    num_written: int
-    parts: int
-    source: str
-
-
-def _times(a: Extent, b: Extent) -> Extent:
-    if isinstance(a, Affine):
-        if isinstance(b, Affine):
-            raise PlanError(f"the size {a} times {b} is not affine in the symbols")
-        return a * b
-    return b * a if isinstance(b, Affine) else a * b
-
-
-def row_major(shape: Sequence[Extent], item_bytes: int) -> tuple[Extent, ...]:
-    """Strides of a contiguous view."""
-    strides: list[Extent] = []
-    step: Extent = item_bytes
-    for size in reversed(shape):
-        strides.append(step)
-        step = _times(step, size)
-    return tuple(reversed(strides))
-
-
-def ordered(shape: Sequence[Extent], order: Sequence[int], item_bytes: int) -> tuple[Extent, ...]:
-    """Strides when the dims lie in memory in this order, outermost first."""
-    physical = row_major([shape[d] for d in order], item_bytes)
-    strides: list[Extent] = [0] * len(shape)
-    for d, stride in zip(order, physical, strict=True):
-        strides[d] = stride
-    return tuple(strides)
 
 
 @final
 @dataclass(slots=True)
 class Store:
-    """What the entries of one program share: buffers, constants, weights, states."""
+    """What the entries of one program share: buffers, constants, weights, states, kernels."""
 
+    pick: Pick = first_offered
     buffers: list[Buffer] = field(default_factory=list[Buffer])
     constants: list[NDArray[np.uint8]] = field(default_factory=list[NDArray[np.uint8]])
     constant_bytes: int = 0
@@ -257,6 +184,22 @@ class Emitter:
             return raw.view(np.float32).reshape(shape)
         return value.format.decode(raw).reshape(shape)
 
+    def step(
+        self,
+        opcode: str,
+        written: Sequence[View | None],
+        read: Sequence[View | None],
+        parameters: Sequence[Parameter],
+        source: str,
+        work: float = 0.0,
+    ) -> Step:
+        """A step that is not emitted. `work` is its elementary operations: it decides into how
+        many parts a step is cut when there is more than one thread."""
+        parts = 1
+        if self.threads > 1 and work > 200_000.0:
+            parts = min(4 * self.threads, max(1, int(work / 100_000.0)))
+        return Step(opcode, (*written, *read), tuple(parameters), len(written), parts, source)
+
     def emit(
         self,
         opcode: str,
@@ -266,14 +209,22 @@ class Emitter:
         source: str,
         work: float = 0.0,
     ) -> None:
-        """One more step. `work` is its elementary operations: it decides into how many parts
-        a step is cut when there is more than one thread."""
-        parts = 1
-        if self.threads > 1 and work > 200_000.0:
-            parts = min(4 * self.threads, max(1, int(work / 100_000.0)))
-        self.steps.append(
-            Step(opcode, (*written, *read), tuple(parameters), len(written), parts, source)
-        )
+        """One more step; `work` as `step` has it."""
+        self.steps.append(self.step(opcode, written, read, parameters, source, work))
+
+    def emit_best(self, offers: Sequence[Offer]) -> None:
+        """The step of the offer that is picked, with its weight made."""
+        offer = offers[self.store.pick(offers)]
+        step, place = offer.step, offer.step.num_written + 1
+        operands = (*step.operands[:place], offer.weight.take(), *step.operands[place + 1 :])
+        self.steps.append(replace(step, operands=operands))
+
+    def packed(
+        self, key: Any, size_bytes: int, make: Callable[[], NDArray[Any]], name: str
+    ) -> Weight:
+        """A weight that is packed once it is taken."""
+        seen = View(BufferId(-1), 0, "bytes", (size_bytes,), (1,))
+        return Weight(seen, size_bytes, lambda: self.cached_constant(key, make, "bytes", name))
 
     def rows(self, view: View) -> View | None:
         """The view as [rows, last dim] when its leading dims are evenly spaced, else None."""
@@ -281,7 +232,7 @@ class Emitter:
             row = view.shape[0]
             return View(
                 view.buffer, view.offset_bytes, view.format, (1, row),
-                (_times(view.stride_bytes[0], row), view.stride_bytes[0]),
+                (times(view.stride_bytes[0], row), view.stride_bytes[0]),
             )  # fmt: skip
         rows: Extent = 1
         stride: Extent | None = None
@@ -292,11 +243,11 @@ class Emitter:
                 continue
             if stride is None:
                 stride = step
-            elif step != _times(stride, rows):
+            elif step != times(stride, rows):
                 return None
-            rows = _times(rows, size)
+            rows = times(rows, size)
         if stride is None:
-            stride = _times(view.item_bytes, view.shape[-1])
+            stride = times(view.item_bytes, view.shape[-1])
         return View(
             view.buffer, view.offset_bytes, view.format, (rows, view.shape[-1]),
             (stride, view.stride_bytes[-1]),

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from netwright.plan.lower.emitter import ALIGNMENT_BYTES, BufferId, Step, Store, View
+from netwright.plan.lower.emitter import Store
 from netwright.plan.lower.lower import Lowered
+from netwright.plan.lower.step import ALIGNMENT_BYTES, BufferId, Step, View
 from netwright.program.file import file_reference
 from netwright.program.program import Arena, ArenaKind, Entry, Operand, Program, Task
 

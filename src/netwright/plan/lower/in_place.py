@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netwright.plan.lower.emitter import Step, View
+from netwright.plan.lower.step import Step, View
 
 # Opcode → positions of read operands that the first operand may take the place of.
 MAY_REPLACE: Mapping[str, tuple[int, ...]] = {
@@ -18,6 +18,7 @@ MAY_REPLACE: Mapping[str, tuple[int, ...]] = {
     "matmul_dense": (4,),
     "gemm_packed": (4,),
     "conv_packed": (4,),
+    "conv_winograd": (4,),
     "conv_depthwise": (4,),
 }
 

@@ -6,17 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netwright.errors import PlanError
-from netwright.graph.extent import Affine, Extent
-from netwright.plan.lower.emitter import Emitter, View
-
-
-def times(a: Extent, b: Extent) -> Extent:
-    """The product of two extents of which at most one has symbols."""
-    if isinstance(a, Affine):
-        if isinstance(b, Affine):
-            raise PlanError(f"the size {a} times {b} is not affine in the symbols")
-        return a * b
-    return b * a if isinstance(b, Affine) else a * b
+from netwright.graph.extent import Extent
+from netwright.plan.lower.emitter import Emitter
+from netwright.plan.lower.step import View, times
 
 
 def merged(view: View, dims: Sequence[int]) -> tuple[Extent, Extent] | None:

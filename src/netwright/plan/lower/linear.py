@@ -8,20 +8,16 @@ import numpy as np
 
 from netwright.graph.extent import product
 from netwright.graph.op import Op
-from netwright.graph.ops.function import FUNCTION_CODES, Function
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.tensor import TensorId
 from netwright.native import core
-from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
+from netwright.plan.lower.emitter import Emitter, unsupported
+from netwright.plan.lower.epilogue import epilogue
 from netwright.plan.lower.layout import broadcast, copied
+from netwright.plan.lower.step import BufferId, Offer, View, Weight, row_major
 from netwright.plan.lower.token import ACTIVATION_FORMAT, float_rows, float_weight, fresh_rows
 from netwright.plan.lower.token import lower_linear_quantised as lower_quantised
 from netwright.plan.lower.whole import cast, settle
-
-
-def epilogue(function: Function) -> list[Parameter]:
-    """The parameters of a fused function."""
-    return [FUNCTION_CODES[function.name], float(function.alpha), float(function.beta)]
 
 
 def lower_linear(emitter: Emitter, op: Op) -> None:
@@ -52,10 +48,20 @@ def lower_linear(emitter: Emitter, op: Op) -> None:
         )
         return
     table = packed_weight(emitter, weight, op.kind.input_major)
-    emitter.emit("gemm_packed", [out], [rows, table, *extra], [k, n, *parameters], op.name, work)
+    packed = emitter.step(
+        "gemm_packed", [out], [rows, table.seen, *extra], [k, n, *parameters], op.name, work
+    )
+    offers = [Offer("packed weight", packed, table)]
+    if form == "fp32" and not op.kind.input_major:
+        shipped = _as_shipped(emitter, weight)
+        plain = emitter.step(
+            "matmul_dense", [out], [rows, shipped.seen, *extra], parameters, op.name, work
+        )
+        offers.append(Offer("weight as shipped", plain, shipped))
+    emitter.emit_best(offers)
 
 
-def packed_weight(emitter: Emitter, weight: TensorId, input_major: bool) -> View:
+def packed_weight(emitter: Emitter, weight: TensorId, input_major: bool) -> Weight:
     """The weight in panels of 16 outputs."""
 
     def make() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -63,9 +69,19 @@ def packed_weight(emitter: Emitter, weight: TensorId, input_major: bool) -> View
         rows = array.T if input_major else array
         return core.pack_gemm(np.ascontiguousarray(rows, np.float32))
 
-    return emitter.cached_constant(
-        ("gemm", weight, input_major), make, "bytes", emitter.graph[weight].name
+    n, k = (emitter.most(e) for e in emitter.graph[weight].shape)
+    n, k = (k, n) if input_major else (n, k)
+    size_bytes = 4 * (-(-n // 8) * 8) * k
+    return emitter.packed(
+        ("gemm", weight, input_major), size_bytes, make, emitter.graph[weight].name
     )
+
+
+def _as_shipped(emitter: Emitter, weight: TensorId) -> Weight:
+    """The fp32 weight [N, K] where it lies."""
+    shape = tuple(emitter.most(e) for e in emitter.graph[weight].shape)
+    seen = View(BufferId(-1), 0, "fp32", shape, row_major(shape, 4))
+    return Weight(seen, 4 * shape[0] * shape[1], lambda: emitter.weight(weight))
 
 
 def lower_matmul(emitter: Emitter, op: Op) -> None:

@@ -10,8 +10,9 @@ from netwright.graph.extent import Affine, Extent
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
 from netwright.graph.tensor import Role, TensorId
-from netwright.plan.lower.emitter import ITEM_BYTES, Emitter, Step, Store, View, row_major
+from netwright.plan.lower.emitter import Emitter, Store
 from netwright.plan.lower.movement import packed
+from netwright.plan.lower.step import ITEM_BYTES, Step, View, row_major
 from netwright.plan.lower.table import lower_op
 from netwright.program.program import ArenaKind
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from netwright.graph.extent import Extent
 from netwright.graph.op import Op
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
-from netwright.plan.lower.emitter import Emitter, View, row_major, unsupported
+from netwright.plan.lower.emitter import Emitter, unsupported
 from netwright.plan.lower.layout import broadcast, copied, permuted, physical_order, times
+from netwright.plan.lower.step import View, row_major
 
 
 def packed(emitter: Emitter, view: View, source: str) -> View:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from netwright.graph.op import Op
 from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, View
+from netwright.plan.lower.emitter import Emitter
 from netwright.plan.lower.movement import packed
+from netwright.plan.lower.step import View
 
 
 def lower_lstm(emitter: Emitter, op: Op) -> None:

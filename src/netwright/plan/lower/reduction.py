@@ -15,8 +15,9 @@ from netwright.graph.ops.reduce import (
 )
 from netwright.graph.ops.softmax import Softmax
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, View
+from netwright.plan.lower.emitter import Emitter
 from netwright.plan.lower.layout import copied, grouped, permuted, physical_order
+from netwright.plan.lower.step import View
 from netwright.plan.lower.whole import arithmetic, settle
 
 

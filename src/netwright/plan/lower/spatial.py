@@ -14,9 +14,11 @@ from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.resize import COORDINATE_CODES, ROUNDING_CODES, Resize
 from netwright.graph.tensor import TensorId
 from netwright.native import core
-from netwright.plan.lower.emitter import Emitter, Parameter, View, unsupported
+from netwright.plan.lower.conv_offers import conv_offers
+from netwright.plan.lower.emitter import Emitter, unsupported
+from netwright.plan.lower.epilogue import epilogue
 from netwright.plan.lower.layout import channels_last, fresh_channels_last
-from netwright.plan.lower.linear import epilogue
+from netwright.plan.lower.step import Parameter, View
 
 RESIZE_MODES = ("nearest", "linear")
 
@@ -58,10 +60,8 @@ def lower_conv(emitter: Emitter, op: Op) -> None:
     ]
     shape = emitter.graph[op.outputs[0]].shape
     view, out = fresh_channels_last(emitter, shape, op.name)
-    extra = [
-        None if bias is None else emitter.read(bias),
-        None if residual is None else channels_last(emitter, emitter.read(residual), op.name),
-    ]
+    added = None if bias is None else emitter.read(bias)
+    kept = None if residual is None else channels_last(emitter, emitter.read(residual), op.name)
     emitter.views[op.outputs[0]] = view
     channels = image.shape[1]
     depthwise = kind.groups == channels == outputs and kind.groups > 1
@@ -70,16 +70,11 @@ def lower_conv(emitter: Emitter, op: Op) -> None:
     if depthwise:
         table = _weights(emitter, weight, "depthwise", _depthwise, "fp32")
         emitter.emit(
-            "conv_depthwise", [out], [image, table, *extra], [*window, *epilogue(kind.function)],
-            op.name, work,
+            "conv_depthwise", [out], [image, table, added, kept],
+            [*window, *epilogue(kind.function)], op.name, work,
         )  # fmt: skip
         return
-    groups = kind.groups
-    table = _weights(emitter, weight, "conv", lambda w: core.pack_conv(w, groups), "bytes")
-    emitter.emit(
-        "conv_packed", [out], [image, table, *extra],
-        [*window, groups, *epilogue(kind.function)], op.name, work,
-    )  # fmt: skip
+    emitter.emit_best(conv_offers(emitter, op, (out, image, added, kept), window, work))
 
 
 def _depthwise(weight: NDArray[np.float32]) -> NDArray[np.float32]:

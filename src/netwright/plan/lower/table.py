@@ -32,7 +32,8 @@ from netwright.plan.lower import (
     spatial,
     token,
 )
-from netwright.plan.lower.emitter import ITEM_BYTES, Emitter, unsupported
+from netwright.plan.lower.emitter import Emitter, unsupported
+from netwright.plan.lower.step import ITEM_BYTES
 
 Lowering: TypeAlias = Callable[[Emitter, Op], None]
 

@@ -13,9 +13,10 @@ from netwright.graph.ops.linear import Linear
 from netwright.graph.ops.norm import RmsNorm
 from netwright.graph.ops.position import CacheAppend, Rope
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import ITEM_BYTES, Emitter, View, unsupported
+from netwright.plan.lower.emitter import Emitter, unsupported
 from netwright.plan.lower.layout import broadcast, copied
 from netwright.plan.lower.movement import packed
+from netwright.plan.lower.step import ITEM_BYTES, View
 
 # Which int8 activation blocks a weight format is multiplied with (native/kernels/activation.hpp).
 ACTIVATION_FORMAT = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from netwright.graph.tensor import TensorId
-from netwright.plan.lower.emitter import Emitter, View
+from netwright.plan.lower.emitter import Emitter
 from netwright.plan.lower.layout import physical_order
+from netwright.plan.lower.step import View
 
 ARITHMETIC = ("fp32", "int32", "int64", "bool")
 _REALS = ("fp64", "fp16", "bf16")

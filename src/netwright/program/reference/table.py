@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-from netwright.program.reference import element, index, spatial, token
+from netwright.program.reference import element, index, spatial, token, winograd
 from netwright.program.reference.call import Array, Call
 
 Meaning: TypeAlias = Callable[[Call], tuple[Array, ...]]
@@ -35,6 +35,7 @@ REFERENCES: Mapping[str, Reference] = {
     "gemm_packed": Reference(token.gemm_packed),
     "matmul_batched": Reference(token.matmul_batched),
     "conv_packed": Reference(spatial.conv_packed),
+    "conv_winograd": Reference(winograd.conv_winograd),
     "conv_depthwise": Reference(spatial.conv_depthwise),
     "conv_transpose": Reference(spatial.conv_transpose),
     "pool": Reference(spatial.pool),
