@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,9 @@ from netwright.machine.cache_folder import cache_folder
 from netwright.program.file import ProgramFile, open_program, save
 from netwright.program.program import Program
 
-MOST_KEPT = 128  # plans and descriptions; the oldest are forgotten
+# Plans and descriptions, and bytes of them on disk; the least recently used are forgotten.
+MOST_KEPT = 128
+MOST_BYTES = 2 * 2**30
 
 
 def digest(*facts: object) -> str:
@@ -51,7 +54,7 @@ def keep_plan(
         path.parent.mkdir(parents=True, exist_ok=True)
         save(program, path)
         keep_json(key, summary)
-        _forget_oldest(path.parent)
+        forget_least_used(path.parent)
     except OSError as error:
         note = f"the plan cannot be kept in {path.parent} ({error.strerror}): it is made each time"
         with TemporaryDirectory(prefix="netwright-") as folder:
@@ -64,7 +67,7 @@ def keep_plan(
 def kept_json(key: str) -> Mapping[str, Any] | None:
     """The object kept under this key; None when there is none that can be read."""
     try:
-        found: Any = json.loads((plans_folder() / f"{key}.json").read_text("utf-8"))
+        found: Any = json.loads(_used(plans_folder() / f"{key}.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
@@ -83,8 +86,29 @@ def keep_json(key: str, value: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def _forget_oldest(folder: Path) -> None:
-    plans = sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime_ns, reverse=True)
-    for summary in plans[MOST_KEPT:]:
-        summary.unlink(missing_ok=True)
-        summary.with_suffix(".nwp").unlink(missing_ok=True)
+def _used(path: Path) -> Path:
+    """The same, noted as used now; a folder that cannot be written notes nothing."""
+    with suppress(OSError):
+        os.utime(path)
+    return path
+
+
+def forget_least_used(
+    folder: Path, most_kept: int = MOST_KEPT, most_bytes: int = MOST_BYTES
+) -> None:
+    """Removes what was used longest ago until so many, and so many bytes, are left.
+
+    What was used last stays, however large it is.
+    """
+    found: dict[str, list[os.stat_result]] = {}
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process may have removed it
+            if path.suffix in (".json", ".nwp"):
+                found.setdefault(path.stem, []).append(path.stat())
+    latest = sorted(found, key=lambda key: max(s.st_mtime_ns for s in found[key]), reverse=True)
+    total = 0
+    for place, key in enumerate(latest):
+        total += sum(s.st_size for s in found[key])
+        if place and (place >= most_kept or total > most_bytes):
+            for suffix in (".json", ".nwp"):
+                (folder / key).with_suffix(suffix).unlink(missing_ok=True)

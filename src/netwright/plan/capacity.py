@@ -9,8 +9,9 @@ from typing import final
 from netwright.job.job import Job
 from netwright.machine.machine import Machine, Unit
 from netwright.plan.infeasible import Infeasible, Lever, Term
-from netwright.program.footprint import operand_interval
-from netwright.program.program import ArenaKind, Operand, Program
+from netwright.program.encode import PAGE_BYTES
+from netwright.program.footprint import beside_bytes, operand_interval
+from netwright.program.program import ArenaKind, Entry, Operand, Program
 
 _READ_ONLY = (ArenaKind.FILE, ArenaKind.CONSTANT)
 
@@ -18,17 +19,21 @@ _READ_ONLY = (ArenaKind.FILE, ArenaKind.CONSTANT)
 @final
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes at most, by what they are for. Of a weight file only what some task reads counts."""
+    """Bytes at most, by what they are for. Of a weight file only pages that a task reads count.
+
+    `runtime_bytes` is what the runtime holds beside the arenas: itself, workspaces, records.
+    """
 
     weights_bytes: int
     state_bytes: int
     scratch_bytes: int
     port_bytes: int
+    runtime_bytes: int
 
     @property
     def written_bytes(self) -> int:
         """Everything but the weights."""
-        return self.state_bytes + self.scratch_bytes + self.port_bytes
+        return self.state_bytes + self.scratch_bytes + self.port_bytes + self.runtime_bytes
 
     @property
     def total_bytes(self) -> int:
@@ -47,8 +52,8 @@ class Room:
     holds_written: bool
 
 
-def footprint_of(program: Program) -> Footprint:
-    """The program's memory, whatever is called."""
+def footprint_of(program: Program, machine: Machine) -> Footprint:
+    """The program's memory on a machine, whatever is called."""
     sizes = dict.fromkeys(ArenaKind, 0)
     for arena in program.arenas:
         sizes[arena.kind] += arena.size_bytes
@@ -57,14 +62,25 @@ def footprint_of(program: Program) -> Footprint:
         sizes[ArenaKind.STATE],
         sizes[ArenaKind.SCRATCH],
         sizes[ArenaKind.INPUT_OUTPUT],
+        machine.runtime_bytes + beside_bytes(program, [_largest_call(e) for e in program.entries]),
     )
 
 
+def _largest_call(entry: Entry) -> tuple[str, dict[str, int]]:
+    """The call that has most tokens, after as many others as there is room for."""
+    symbols = {name: high for name, _, high in entry.bounds}
+    if "n_past" in symbols:
+        symbols["n_past"] = min(symbols["n_past"], entry.limit - symbols.get("n_tokens", 0))
+    return entry.name, symbols
+
+
 def _read_bytes(program: Program) -> dict[int, int]:
-    """Of each read-only arena, how many bytes lie in some operand."""
+    """Of each read-only arena, how many bytes lie in pages of some operand."""
     spans: dict[int, set[tuple[int, int]]] = {}
     for operand, highest in _weights(program):
-        spans.setdefault(operand.arena, set()).add(operand_interval(operand, highest))
+        low, high = operand_interval(operand, highest)
+        pages = (low // PAGE_BYTES * PAGE_BYTES, -(-high // PAGE_BYTES) * PAGE_BYTES)
+        spans.setdefault(operand.arena, set()).add(pages if high > low else (low, low))
     found: dict[int, int] = {}
     for arena, intervals in spans.items():
         total, end = 0, -1
@@ -114,6 +130,7 @@ def terms_of(footprint: Footprint, room: Room) -> tuple[Term, ...]:
         Term("state", footprint.state_bytes),
         Term("scratch", footprint.scratch_bytes),
         Term("inputs and outputs", footprint.port_bytes),
+        Term("the runtime and its workspaces", footprint.runtime_bytes),
     )
     return (*weights, *(written if room.holds_written else ()))
 

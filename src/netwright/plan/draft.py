@@ -28,7 +28,7 @@ from netwright.plan.predict import (
     symbols_of,
 )
 from netwright.plan.scratch import plan_scratch
-from netwright.plan.threads import choose_threads, split, thread_counts
+from netwright.plan.threads import choose_kind, choose_threads, split, thread_counts
 from netwright.program.program import Program
 
 Bounds: TypeAlias = Mapping[str, Mapping[str, tuple[int, int]]]  # entry → symbol → low, high
@@ -83,18 +83,22 @@ def draft(graph: Graph, machine: Machine, job: Job, rule: Rule = fastest) -> Dra
         predict(e, Where(machine, unit, threads[e.name]), representative_symbols(e, job))
         for e in program.entries
     )
-    splits = tuple(split(e, threads[e.name]) for e in program.entries)
+    splits = tuple(split(e, threads[e.name], unit) for e in program.entries)
     weighed = tuple(picks.weighed.values())
-    decided = (*decisions, *splits, *picked(weighed, picks.chosen))
+    kind = choose_kind(machine, largest_task(program), _highest(bounds))
+    decided = (*kind, *decisions, *splits, *picked(weighed, picks.chosen))
+    footprint = footprint_of(program, machine)
     return Draft(
-        graph, machine, unit, job, program, memory, predictions, decided, footprint_of(program),
-        weighed, rule,
-    )  # fmt: skip
+        graph, machine, unit, job, program, memory, predictions, decided, footprint, weighed, rule
+    )
 
 
 def _unit(program: Program, machine: Machine, bounds: Bounds) -> Unit:
-    highest = {s: b[1] for s, b in next(iter(bounds.values())).items()}
-    return choose_unit(machine, largest_task(program), highest)
+    return choose_unit(machine, largest_task(program), _highest(bounds))
+
+
+def _highest(bounds: Bounds) -> dict[str, int]:
+    return {s: b[1] for s, b in next(iter(bounds.values())).items()}
 
 
 def _calls(graph: Graph, unit: Unit, job: Job, threads: Mapping[str, int]) -> list[Calls]:

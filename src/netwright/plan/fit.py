@@ -7,6 +7,8 @@ from netwright.plan.capacity import demand_bytes, rooms, tightest
 from netwright.plan.draft import Draft, draft
 from netwright.plan.pick import Taken, smallest
 
+ROUNDS = 4  # of choosing: workspaces, which other kernels need too, are known only afterwards
+
 
 def fitted(found: Draft) -> Draft:
     """The draft itself where it keeps every limit, or where other kernels take no less.
@@ -18,12 +20,8 @@ def fitted(found: Draft) -> Draft:
     if room is None or all(len(set(w.weight_bytes)) == 1 for w in found.weighed):
         return found
     small = draft(found.graph, found.machine, found.job, smallest)
-    free = min(
-        room.capacity_bytes - demand_bytes(small.footprint, room)
-        for room in rooms(small.machine, small.unit, small.job)
-    )
-    if free < 0:
-        return small
+    free = -_excess_bytes(small)
+    sources = [each.source for each in found.weighed]
     options = [
         [
             Option(seconds, (float(size - min(each.weight_bytes)),))
@@ -31,11 +29,22 @@ def fitted(found: Draft) -> Draft:
         ]
         for each in found.weighed
     ]
-    assignment = assign(options, (float(free),))
-    if assignment is None:
-        return small
-    sources = (each.source for each in found.weighed)
-    rule = Taken(dict(zip(sources, assignment.chosen, strict=True)))
-    trial = draft(found.graph, found.machine, found.job, rule)
-    fits = tightest(trial.footprint, rooms(trial.machine, trial.unit, trial.job)) is None
-    return trial if fits else small
+    for _ in range(ROUNDS):
+        assignment = assign(options, (float(free),)) if free >= 0 else None
+        if assignment is None:
+            break
+        rule = Taken(dict(zip(sources, assignment.chosen, strict=True)))
+        trial = draft(found.graph, found.machine, found.job, rule)
+        excess = _excess_bytes(trial)
+        if excess <= 0:
+            return trial
+        free -= excess
+    return small
+
+
+def _excess_bytes(of: Draft) -> int:
+    """Bytes over the tightest limit; negative where there is room."""
+    return max(
+        demand_bytes(of.footprint, room) - room.capacity_bytes
+        for room in rooms(of.machine, of.unit, of.job)
+    )

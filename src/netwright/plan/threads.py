@@ -1,14 +1,18 @@
-"""How many units of a machine each entry uses, and how its tasks are cut among them."""
+"""Which units of a machine run a program, how many an entry uses, and how its tasks are cut."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netwright.cost.cost import Setting
+from netwright.cost.estimate import best_unit, estimate
+from netwright.cost.formulas import work
+from netwright.errors import UnsupportedError
 from netwright.job.job import Job
 from netwright.machine.machine import Machine, Unit
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.predict import Where, predict, representative_symbols
-from netwright.program.program import Entry, Program
+from netwright.program.program import Entry, Program, Task
 
 SPLIT = (
     "parts claimed by whichever unit is free (list scheduling: Graham, SIAM J. Appl. Math. 1969)"
@@ -20,6 +24,35 @@ def thread_counts(unit: Unit, job: Job) -> tuple[int, ...]:
     most = max(1, min(unit.count, job.limits.threads or unit.count))
     powers = (1 << i for i in range(1, most.bit_length()) if 1 << i <= most)
     return tuple(sorted({1, most, *powers}))
+
+
+def choose_kind(machine: Machine, task: Task, symbols: Mapping[str, int]) -> tuple[Decision, ...]:
+    """Which kind of unit runs the program, where a machine has several: that which does the task
+    soonest with all of its instances. One kind runs it all."""
+    if len(machine.units) < 2:
+        return ()
+    demand = work(task.opcode, task.operands, task.parameters, symbols)
+    alternatives: list[Alternative] = []
+    for unit in machine.units:
+        name = f"{unit.count} x {unit.name}"
+        try:
+            took = estimate(machine, unit, demand, Setting(unit.count)).seconds
+            alternatives.append(Alternative(name, took))
+        except UnsupportedError:
+            alternatives.append(Alternative(f"{name}: lacks the arithmetic"))
+    best = best_unit(machine, demand)
+    return (
+        Decision(
+            "kind of unit",
+            best.name,
+            "least predicted time of the largest task on all units of a kind together",
+            tuple(alternatives),
+            min(a.value for a in alternatives if a.value is not None),
+            None,
+            "seconds",
+            f"{task.source} ({task.opcode}) is the largest task",
+        ),
+    )
 
 
 def choose_threads(
@@ -50,17 +83,19 @@ def choose_threads(
                 seconds[best],
                 None,
                 "seconds",
+                speeds(unit),
             )
         )
     return chosen, tuple(decisions)
 
 
-def split(entry: Entry, threads: int) -> Decision:
+def split(entry: Entry, threads: int, unit: Unit) -> Decision:
     """How the entry's tasks are cut, and how much later than an ideal split they can end.
 
-    Of a task in p equal parts on units of speeds s, claims end at most the time of one part after
-    the split in proportion to s, so unequal or disturbed units need no weights: a slow one claims
-    fewer parts. The parts are fixed, so every result has the same bits whoever computes which.
+    Of a task in p equal parts on units of speeds s, claims end at most the time of one part on the
+    slowest unit after the split in proportion to s: until the last part was claimed every unit was
+    at work. So unequal or disturbed units need no weights: a slow one claims fewer parts. The parts
+    are fixed, so every result has the same bits whoever computes which.
     """
     subject = f"split of {entry.name}"
     if threads == 1:
@@ -71,8 +106,18 @@ def split(entry: Entry, threads: int) -> Decision:
         subject,
         f"{len(cut)} of {len(entry.tasks)} tasks in {least} to {most} parts",
         SPLIT,
-        why=f"a task ends at most {1 / least:.0%} of one unit's time for it after a split in "
-        "proportion to the units' speeds"
+        why=f"a task ends at most {1 / least:.0%} of the slowest unit's time for it after a split "
+        f"in proportion to the units' speeds; {speeds(unit)}"
         if cut
         else "no task is large enough to be cut",
     )
+
+
+def speeds(unit: Unit) -> str:
+    """How fast units are together, as measured."""
+    if not unit.units_speed:
+        return (
+            f"speeds of several {unit.name} together were not measured: n are taken as n times one"
+        )
+    told = ", ".join(f"{n} are {times:.2f} times one" for n, times in unit.units_speed if n > 1)
+    return f"measured together: {told}" if told else "one unit was measured"

@@ -30,8 +30,8 @@ def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
 def conv_winograd(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """Products 2 (m+2)^2 C O a tile of m x m places, and sums of the two transforms.
 
-    Sizes: (tiles, C, O); variant "2x2" or "4x4". A channel of a tile takes 2 (m + 2) vectors
-    through B^T, an output (m + 2) + m through A^T (native/kernels/float_winograd.hpp).
+    Sizes: (tiles, C, O padded to 8); variant "2x2" or "4x4". A channel of a tile takes 2 (m + 2)
+    vectors through B^T, an output (m + 2) + m through A^T (native/kernels/float_winograd.hpp).
     """
     out, x, _ = (need(opcode, operands, i) for i in range(3))
     m = int(parameter(opcode, parameters, 0))
@@ -45,7 +45,7 @@ def conv_winograd(opcode: str, operands: Views, parameters: Parameters) -> Work:
     return weighted(
         opcode,
         f"{m}x{m}",
-        (tiles, inputs, outputs),
+        (tiles, inputs, -(-outputs // 8) * 8),
         (("fp32", products + sums + code),),
         size(operands[2], optional(operands, 3)),
         size(x, optional(operands, 4)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netwright.cost.formulas.build import (
     Parameters,
     Views,
@@ -31,10 +33,15 @@ def matmul_dense(opcode: str, operands: Views, parameters: Parameters) -> Work:
 
 
 def gemm_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """2 T K N fp32 operations; the weight is packed bytes, K and N are parameters 0 and 1."""
+    """2 T K N fp32 operations; the weight is packed bytes, K and N are parameters 0 and 1.
+
+    In the sizes N is padded to 8, as panels are.
+    """
     need(opcode, operands, 2)
     out, inputs = need(opcode, operands, 0), int(parameter(opcode, parameters, 0))
-    return _product(opcode, "fp32", "fp32", operands, parameters[2:], inputs, out.elements)
+    plain = _product(opcode, "fp32", "fp32", operands, parameters[2:], inputs, out.elements)
+    rows, _, outputs = plain.sizes
+    return replace(plain, sizes=(rows, inputs, -(-outputs // 8) * 8))
 
 
 def _product(

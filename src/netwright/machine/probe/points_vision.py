@@ -14,6 +14,11 @@ GEMM_SHAPES = (
     (128, 128), (256, 1024), (512, 512), (1024, 256), (512, 2048), (2048, 512), (128, 4096),
     (4096, 128), (64, 32),
 )  # fmt: skip
+# (rows, K, N) of the products that convolutions of one pixel, or of a line, are.
+PIXELS = (
+    (1024, 16, 16), (1024, 128, 32), (1024, 32, 128), (1024, 256, 256), (4096, 16, 64),
+    (4096, 64, 16), (4096, 24, 96), (4096, 256, 8), (16384, 8, 32), (16384, 32, 8),
+)  # fmt: skip
 LARGEST_PRODUCT = 2**27  # multiply-adds
 ELEMENTS = (256, 4096, 65536, 524288)
 REDUCTIONS = (
@@ -26,7 +31,8 @@ FUNCTIONS = (*range(30), 32, 33)
 
 def gemms() -> Iterator[KernelPoint]:
     """gemm_packed."""
-    for rows, (inputs, outputs) in product(GEMM_ROWS, GEMM_SHAPES):
+    grid = ((rows, *shape) for rows, shape in product(GEMM_ROWS, GEMM_SHAPES))
+    for rows, inputs, outputs in (*grid, *PIXELS):
         if rows * inputs * outputs <= LARGEST_PRODUCT:
             operands = (
                 dense("fp32", rows, outputs),

@@ -46,7 +46,8 @@ def conv_offers(
     )
     offers = [Offer("direct", direct, table)]
     if groups == 1:
-        rows = _as_rows(emitter, images, window)
+        unpadded = all(p == (0, 0) for p in op.kind.pads)
+        rows = _as_rows(images, window) if unpadded else None
         if rows is not None:
             rows_out, rows_x, bias, residual = rows
             product = emitter.step(
@@ -96,16 +97,14 @@ def _weight(
     return emitter.packed((*key, tensor), size_bytes, make, emitter.graph[tensor].name)
 
 
-def _as_rows(emitter: Emitter, images: Images, window: Window) -> Images | None:
+def _as_rows(images: Images, window: Window) -> Images | None:
     """The same as a product of matrices: out [P, O], x [P, taps C]; None where it is none.
 
     A window's inputs must lie side by side: one pixel, or pixels along the one axis of an image
-    that is a line, without pads. Neighbouring rows of x then share bytes.
+    that is a line. Neighbouring rows of x then share bytes. There are no pads.
     """
     out, x, bias, residual = images
-    kernel, strides, pads, dilations = (tuple(window[i : i + 2]) for i in (0, 2, 4, 6))
-    if pads != (0, 0) or not emitter.most(out.shape[1]):
-        return None
+    kernel, strides, dilations = (tuple(window[i : i + 2]) for i in (0, 2, 6))
     if kernel == (1, 1) and strides == (1, 1):
         rows = _pixels(x), _pixels(out), None if residual is None else _pixels(residual)
     else:
