@@ -99,6 +99,10 @@ def test_the_order_of_passes_changes_no_bit(schedule: str) -> None:
     assert found.losses == alone().losses
 
 
+def test_memory_is_planned_to_the_byte() -> None:
+    assert alone().typical().peak_memory_bytes == alone().plan.peak_memory_bytes
+
+
 def test_the_step_is_timed_on_one_clock() -> None:
     found = two()
     program = found.plan.program

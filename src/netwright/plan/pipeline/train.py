@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netwright.graph.element import type_of
 from netwright.graph.graph import Graph
 from netwright.graph.tensor import Role, TensorId
 from netwright.job.train import Train
@@ -12,6 +13,7 @@ from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Alternative, Decision
 from netwright.plan.pipeline.build import BUILDERS, build
 from netwright.plan.pipeline.partition import partition
+from netwright.plan.pipeline.schedule import WEIGHT_GRADIENT
 from netwright.plan.pipeline.step import UPDATE, lower_step
 from netwright.plan.plan import Plan
 from netwright.transform.cut import cut
@@ -19,7 +21,7 @@ from netwright.transform.differentiate import Derivative, differentiate
 from netwright.transform.loss import with_cross_entropy
 
 CUTS = "cuts"  # metadata: before which operators of the plan's graph the chunks begin
-_FLOAT_BYTES = 4
+_ITEM_BYTES = {"float": 4, "int": 8, "bool": 1}  # as torch holds them
 
 
 def make_training_plan(graph: Graph, machine: Machine, job: Train) -> Plan:
@@ -42,8 +44,9 @@ def make_training_plan(graph: Graph, machine: Machine, job: Train) -> Plan:
         )
         for i in (0, 1)
     )
-    most = max(early, late, 2)  # what W needs may be more than what B does
-    program = lower_step(schedule, most, late / most)
+    apart = any(one.kind is WEIGHT_GRADIENT for order in schedule.orders for one in order)
+    most = max(early, late if apart else 0, 2)  # what W needs may be more than what B does
+    program = lower_step(schedule, most, min(late / most, 1.0))
     program = replace(
         program, metadata=(*program.metadata, (CUTS, ",".join(map(str, found.places))))
     )
@@ -101,7 +104,7 @@ def _bytes(found: Derivative, places: set[TensorId]) -> int:
         tensor = found.forward[place]
         if tensor.role is Role.WEIGHT:
             continue
-        size = _FLOAT_BYTES
+        size = _ITEM_BYTES[type_of(tensor).element]
         for extent in tensor.shape:
             size *= extent if isinstance(extent, int) else 1
         total += size
