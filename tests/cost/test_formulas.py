@@ -22,7 +22,8 @@ POINTS = (*language_points(), *vision_points())
 def test_every_opcode_of_the_table_has_a_formula() -> None:
     text = (ROOT / "native/vm/opcodes.md").read_text()
     rows = [line.split("|")[1:3] for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
-    names = {row[1].strip() for row in rows}
+    # From 64 on they are what workers of a pipeline do: no kernels of the core, no formulas here.
+    names = {row[1].strip() for row in rows if int(row[0]) < 64}
     extra = re.findall(r"\d+ (\w+)", " ".join(n for n in names if "," in n))
     listed = {n.split(",")[0] for n in names} | set(extra)
     assert listed <= set(FORMULAS), listed - set(FORMULAS)

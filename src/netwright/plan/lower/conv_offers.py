@@ -21,6 +21,8 @@ from netwright.program.reference.winograd import TRANSFORMS, transformed
 Images: TypeAlias = tuple[View, View, View | None, View | None]
 Window: TypeAlias = Sequence[Parameter]
 
+MOST_WINOGRAD_CHANNELS = 65536  # the kernel refuses more: a block of tiles would fit no cache
+
 
 def conv_offers(
     emitter: Emitter, op: Op, images: Images, window: Window, work: float
@@ -55,7 +57,8 @@ def conv_offers(
                 [taps * channels, outputs, *ends], op.name, work,
             )  # fmt: skip
             offers.append(Offer("product of matrices", product, table))
-        if tuple(window[:4]) == (3, 3, 1, 1) and tuple(window[6:]) == (1, 1):
+        plain = tuple(window[:4]) == (3, 3, 1, 1) and tuple(window[6:]) == (1, 1)
+        if plain and channels <= MOST_WINOGRAD_CHANNELS:
             offers += _winograd(emitter, op, images, (window[4], window[5]), work)
     return offers
 
