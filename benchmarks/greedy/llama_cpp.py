@@ -1,0 +1,86 @@
+"""llama.cpp's greedy ids, and its choices on them with other settings.
+
+    python -m benchmarks.greedy.llama_cpp MODEL.gguf FOLDER [SETTING ...]
+
+Run it in the peers' environment. FOLDER gets `prompt_ids.json` and one .npz a setting. `default`
+comes first (the wheel's own defaults, one thread; a stop id does not stop) and writes the text that
+the others see.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.greedy.chosen import TOKENS, Chosen, from_rows, prompts
+from numpy.typing import NDArray
+
+FP32 = 0
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "n_threads=2": {"n_threads": 2, "n_threads_batch": 2},
+    "n_batch=1": {"n_batch": 1},
+    "fp32 cache": {"type_k": FP32, "type_v": FP32},
+    "flash_attn": {"flash_attn": True},
+    "flash_attn, fp32 cache": {"flash_attn": True, "type_k": FP32, "type_v": FP32},
+}
+
+
+class Model:
+    """The wheel's own class, and the logits after the last token."""
+
+    def __init__(self, path: str, settings: dict[str, Any]) -> None:
+        self._api: Any = import_module("llama_cpp")
+        options = {"n_ctx": 512, "n_threads": 1, "n_threads_batch": 1, "verbose": False}
+        self._model = self._api.Llama(path, **(options | settings))
+
+    def ids(self, text: str) -> list[int]:
+        return list(self._model.tokenize(text.encode(), add_bos=True, special=True))
+
+    def logits(self, prompt: Sequence[int], text: Sequence[int] | None) -> NDArray[np.float32]:
+        """[TOKENS, vocabulary] after the prompt and each id: of the text, or its best ones."""
+        context = self._model._ctx.ctx
+        self._model.reset()
+        self._api.llama_memory_clear(self._api.llama_get_memory(context), True)
+        self._model.eval(list(prompt))
+        rows: list[NDArray[np.float32]] = []
+        for i in range(TOKENS):
+            at = self._api.llama_get_logits_ith(context, -1)
+            rows.append(np.ctypeslib.as_array(at, shape=(self._model.n_vocab(),)).copy())
+            if i + 1 < TOKENS:
+                self._model.eval([int(rows[-1].argmax()) if text is None else int(text[i])])
+        return np.array(rows)
+
+
+def run(model: Model, text: Chosen | None) -> Chosen:
+    """One setting over every prompt."""
+
+    def rows() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
+        for i, each in enumerate(prompts()):
+            if text is None:
+                yield model.logits(model.ids(each["prompt"]), None), None
+            else:
+                given = np.stack((text.best[i], text.second[i]), axis=1)
+                yield model.logits(model.ids(each["prompt"]), text.best[i].tolist()), given
+
+    return from_rows(rows())
+
+
+def main() -> None:
+    path, folder = sys.argv[1], Path(sys.argv[2])
+    for name in sys.argv[3:] or list(SETTINGS):
+        model = Model(path, SETTINGS[name])
+        text = None if name == "default" else Chosen.load(folder / "default.npz")
+        run(model, text).save(folder / f"{name}.npz")
+        if text is None:
+            ids = [model.ids(each["prompt"]) for each in prompts()]
+            (folder / "prompt_ids.json").write_text(json.dumps(ids))
+
+
+if __name__ == "__main__":
+    main()
