@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from netwright.native import core
+from netwright.program.reference.activation import encode_activation
 
 FP32, FP16, INT32, INT64, ACT8X32, ACT8X256 = 0, 1, 7, 8, 40, 41
 IDENTITY, RELU, SILU = 0, 1, 9
@@ -90,6 +91,16 @@ def test_quantized_rows_are_within_half_a_step_and_alike(code: int) -> None:
     # half a step of rounding; the fp16 rounding of the scale moves a q of 127 by 127 * 2^-11 more
     bound = step * (0.5 + 127 * 2.0**-11 + 1e-4)
     assert np.all(np.abs(activation_values(fast, code, 768) - x) <= bound)
+
+
+@pytest.mark.parametrize("code", [ACT8X32, ACT8X256])
+def test_quantized_rows_are_the_bits_of_the_reference(code: int) -> None:
+    x = random_rows(64, 1536, 3) * np.float32(2.0) ** np.arange(-32, 32, dtype=np.float32)[:, None]
+    x[5], x[6, 40:] = 0.0, 0.0
+    name = "act8x32" if code == ACT8X32 else "act8x256"
+    with np.errstate(over="ignore"):  # scales beyond fp16
+        expected = encode_activation(x, name)
+    assert np.array_equal(quantized(x, code), expected)
 
 
 def test_sums_of_quantized_rows() -> None:

@@ -40,8 +40,10 @@ def _bytes(parts: list[Array], rows: int) -> NDArray[np.uint8]:
 def _encode_32(values: Array) -> NDArray[np.uint8]:
     rows, elements = values.shape
     blocks = values.astype(np.float32).reshape(rows, elements // 32, 32)
-    delta = np.abs(blocks).max(axis=2) / np.float32(127)
-    inverse = np.divide(1, delta, out=np.zeros_like(delta), where=delta != 0)
+    largest = np.abs(blocks).max(axis=2)
+    delta = largest / np.float32(127)
+    # Not 1 / delta, whose last bit may differ: what lies between two steps would fall the other way.
+    inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest != 0)
     q = np.rint(blocks * inverse[:, :, None]).astype(np.int8)
     total = q.sum(axis=2, dtype=np.int32)
     scale = delta.astype(np.float16).astype(np.float32)
