@@ -1,1 +1,1 @@
-"""Greedy text beside llama.cpp's: which prompts llama.cpp is stable on, and what ours says there."""
+"""Greedy text beside llama.cpp's: where llama.cpp agrees with itself, and where we with it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,24 +55,27 @@ def _best_two(logits: NDArray[Any]) -> NDArray[np.int64]:
     return np.stack((first, others.argmax(axis=1)), axis=1)
 
 
-def from_rows(texts: Iterable[tuple[NDArray[Any], NDArray[Any] | None]]) -> Chosen:
-    """From logits [T, vocabulary] by prompt, each with ids (first, second) [T, 2] of the text.
+def _part(logits: NDArray[Any], given: NDArray[Any] | None) -> Chosen:
+    """Of one prompt: logits [T, vocabulary], and the text's ids (first, second) [T, 2].
 
     Where the second is None, the engine wrote the text itself.
     """
-    parts: list[tuple[NDArray[Any], ...]] = []
-    for logits, given in texts:
-        two = _best_two(logits)
-        text = two if given is None else given
-        at = np.take_along_axis(logits, text, axis=1)
-        step = max(1, logits.shape[1] // SAMPLED)
-        sample = logits[:, ::step][:, :SAMPLED].copy()
-        parts.append((two[:, 0], two[:, 1], at[:, 0], at[:, 1], sample))
-    best, second, text_logit, rival_logit, sample = (np.array(x) for x in zip(*parts, strict=True))
-    return Chosen(
-        best.astype(np.int32),
-        second.astype(np.int32),
-        text_logit.astype(np.float32),
-        rival_logit.astype(np.float32),
-        sample.astype(np.float32),
-    )
+    two = _best_two(logits)
+    at = np.take_along_axis(logits, two if given is None else given, axis=1).astype(np.float32)
+    step = max(1, logits.shape[1] // SAMPLED)
+    sample = logits[:, ::step][:, :SAMPLED].astype(np.float32)
+    best, second = two.T[:, None].astype(np.int32)
+    return Chosen(best, second, at[None, :, 0], at[None, :, 1], sample[None])
+
+
+Rows: TypeAlias = Callable[[int], tuple[NDArray[Any], NDArray[Any] | None]]
+
+
+def extend(path: Path, rows: Rows, count: int) -> None:
+    """Adds the next `count` prompts to a file, which need not exist yet."""
+    parts = [Chosen.load(path)] if path.exists() else []
+    done = sum(len(p.best) for p in parts)
+    for place in range(done, min(done + count, len(prompts()))):
+        parts.append(_part(*rows(place)))
+    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Chosen)}
+    Chosen(**joined).save(path)

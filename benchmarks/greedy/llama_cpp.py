@@ -1,23 +1,23 @@
 """llama.cpp's greedy ids, and its choices on them with other settings.
 
-    python -m benchmarks.greedy.llama_cpp MODEL.gguf FOLDER [SETTING ...]
+    python -m benchmarks.greedy.llama_cpp MODEL.gguf FOLDER COUNT SETTING
 
-Run it in the peers' environment. FOLDER gets `prompt_ids.json` and one .npz a setting. `default`
-comes first (the wheel's own defaults, one thread; a stop id does not stop) and writes the text that
-the others see.
+Run it in the peers' environment. FOLDER gets `prompt_ids.json` and one .npz a setting, to which a
+run adds the next COUNT prompts. `default` comes first (the wheel's own defaults, one thread; a stop
+id does not stop) and writes the text that the others see.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.greedy.chosen import TOKENS, Chosen, from_rows, prompts
+from benchmarks.greedy.chosen import TOKENS, Chosen, extend, prompts
 from numpy.typing import NDArray
 
 FP32 = 0
@@ -57,29 +57,27 @@ class Model:
         return np.array(rows)
 
 
-def run(model: Model, text: Chosen | None) -> Chosen:
-    """One setting over every prompt."""
+def run(model: Model, folder: Path, name: str, count: int) -> None:
+    """One setting over the next prompts."""
+    text = None if name == "default" else Chosen.load(folder / "default.npz")
 
-    def rows() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
-        for i, each in enumerate(prompts()):
-            if text is None:
-                yield model.logits(model.ids(each["prompt"]), None), None
-            else:
-                given = np.stack((text.best[i], text.second[i]), axis=1)
-                yield model.logits(model.ids(each["prompt"]), text.best[i].tolist()), given
+    def rows(place: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        ids = model.ids(prompts()[place]["prompt"])
+        if text is None:
+            return model.logits(ids, None), None
+        given = np.stack((text.best[place], text.second[place]), axis=1)
+        return model.logits(ids, text.best[place].tolist()), given
 
-    return from_rows(rows())
+    extend(folder / f"{name}.npz", rows, count)
 
 
 def main() -> None:
-    path, folder = sys.argv[1], Path(sys.argv[2])
-    for name in sys.argv[3:] or list(SETTINGS):
-        model = Model(path, SETTINGS[name])
-        text = None if name == "default" else Chosen.load(folder / "default.npz")
-        run(model, text).save(folder / f"{name}.npz")
-        if text is None:
-            ids = [model.ids(each["prompt"]) for each in prompts()]
-            (folder / "prompt_ids.json").write_text(json.dumps(ids))
+    path, folder, count, name = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    model = Model(path, SETTINGS[name])
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = [model.ids(each["prompt"]) for each in prompts()]
+    (folder / "prompt_ids.json").write_text(json.dumps(ids))
+    run(model, folder, name, count)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same model with its smallest possible change: python -m benchmarks.greedy.nudge IN.gguf OUT.gguf.
+"""The same model, changed as little as can be: python -m benchmarks.greedy.nudge IN.gguf OUT.gguf.
 
 Every weight of the first norm becomes the next larger fp32: 2^-24 to 2^-23 of its value. What an
 engine says of such a file instead of its own is how well its text is defined at all.

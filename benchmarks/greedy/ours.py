@@ -1,20 +1,20 @@
 """Our choices on llama.cpp's ids: native, or the graph in float64 (nothing rounded).
 
-    python -m benchmarks.greedy.ours MODEL.gguf FOLDER native|float64
+    python -m benchmarks.greedy.ours MODEL.gguf FOLDER COUNT native|float64 [NAME]
 
-FOLDER is what `benchmarks.greedy.llama_cpp` filled.
+FOLDER is what `benchmarks.greedy.llama_cpp` filled; a run adds the next COUNT prompts to NAME.npz.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.greedy.chosen import TOKENS, Chosen, from_rows, prompts
+from benchmarks.greedy.chosen import TOKENS, Chosen, extend, prompts
 from numpy.typing import NDArray
 
 from netwright.frontends.load import load
@@ -28,10 +28,10 @@ from netwright.run.native import NativeRuntime
 
 MACHINE, PROMPT = "raspberry-pi-5", 256
 
-Rows = Callable[[Sequence[int], Sequence[int]], NDArray[Any]]
+Engine = Callable[[Sequence[int], Sequence[int]], NDArray[Any]]
 
 
-def native(model: Path) -> Rows:
+def native(model: Path) -> Engine:
     """Logits [TOKENS, vocabulary] by the runtime, which gives the same bits on any machine."""
     job = Generate(prompt=PROMPT, tokens=TOKENS, chunk=32, verify=2, limits=Limits(threads=1))
     program = make_plan(load(model), library_machine(MACHINE), job).program
@@ -46,7 +46,7 @@ def native(model: Path) -> Rows:
     return rows
 
 
-def float64(model: Path) -> Rows:
+def float64(model: Path) -> Engine:
     """Logits [TOKENS, vocabulary] by the interpreter: float64 throughout, decoded weights."""
     interpreter = Interpreter(load(model), cache_bytes=4 << 30)
 
@@ -59,20 +59,21 @@ def float64(model: Path) -> Rows:
 
 
 def main() -> None:
-    model, folder, which = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    model, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    count, which = int(sys.argv[3]), sys.argv[4]
     text = Chosen.load(folder / "default.npz")
     prompt_ids: list[list[int]] = json.loads((folder / "prompt_ids.json").read_text())
     tokeniser = load_tokeniser(model)
-    rows = {"native": native, "float64": float64}[which](model)
+    engine = {"native": native, "float64": float64}[which](model)
 
-    def every() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for i, each in enumerate(prompts()):
-            if tokeniser.encode_prompt(each["prompt"]) != prompt_ids[i]:
-                raise SystemExit(f"prompt {i} is not the same ids: {each['prompt']!r}")
-            given = np.stack((text.best[i], text.second[i]), axis=1)
-            yield rows(prompt_ids[i], text.best[i].tolist()), given
+    def rows(place: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        ids = prompt_ids[place]
+        if tokeniser.encode_prompt(prompts()[place]["prompt"]) != ids:
+            raise SystemExit(f"prompt {place} is not the same ids")
+        given = np.stack((text.best[place], text.second[place]), axis=1)
+        return engine(ids, text.best[place].tolist()), given
 
-    from_rows(every()).save(folder / f"{which}.npz")
+    extend(folder / f"{sys.argv[5] if len(sys.argv) > 5 else which}.npz", rows, count)
 
 
 if __name__ == "__main__":

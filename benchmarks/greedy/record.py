@@ -66,7 +66,9 @@ def write_results(engines: dict[str, Chosen], text: Chosen, stable: NDArray[np.b
     with RESULTS.open("w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         names = [f"equal: {name}" for name in engines]
-        out.writerow(["number", "kind", "stable", *names, "gap at our first other choice", "prompt"])
+        out.writerow(
+            ["number", "kind", "stable", *names, "gap at our first other choice", "prompt"]
+        )
         for i, each in enumerate(prompts()):
             equal = [int(equal_ids(found, text)[i]) for found in engines.values()]
             first = int(equal_ids(ours, text)[i])
