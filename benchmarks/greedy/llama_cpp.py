@@ -1,10 +1,10 @@
 """llama.cpp's greedy ids, and its choices on them with other settings.
 
-    python -m benchmarks.greedy.llama_cpp MODEL.gguf FOLDER COUNT SETTING
+    python -m benchmarks.greedy.llama_cpp MODEL.gguf FOLDER COUNT SETTING [NAME]
 
-Run it in the peers' environment. FOLDER gets `prompt_ids.json` and one .npz a setting, to which a
-run adds the next COUNT prompts. `default` comes first (the wheel's own defaults, one thread; a stop
-id does not stop) and writes the text that the others see.
+Run it in the peers' environment. FOLDER gets `prompt_ids.json` and one .npz a setting (or
+NAME.npz), to which a run adds the next COUNT prompts. `default` comes first (the wheel's own
+defaults, one thread; a stop id does not stop) and writes the text that the others see.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def run(model: Model, folder: Path, name: str, count: int) -> None:
 
 
 def main() -> None:
-    path, folder, count, name = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    model = Model(path, SETTINGS[name])
+    path, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    model = Model(path, SETTINGS[sys.argv[4]])
     folder.mkdir(parents=True, exist_ok=True)
     ids = [model.ids(each["prompt"]) for each in prompts()]
     (folder / "prompt_ids.json").write_text(json.dumps(ids))
-    run(model, folder, name, count)
+    run(model, folder, sys.argv[-1], count)
 
 
 if __name__ == "__main__":

@@ -20,14 +20,18 @@ from numpy.typing import NDArray
 LIBRARY: Final = "llama-cpp-python 0.3.36, x86-64 with AVX2, n_ctx 512, one thread"
 RECORD: Final = Path("tests/run/generate/llama_cpp_greedy.json")
 RESULTS: Final = PROMPTS.with_name("results.csv")
-OTHERS: Final = tuple(name for name in SETTINGS if name != "default")
+# Two threads give the bits of one (checked on the prompts that were run): no setting of its own.
+THREADS: Final = "n_threads=2"
+OTHERS: Final = tuple(name for name in SETTINGS if name not in ("default", THREADS))
+NUDGED: Final = ("default, nudged", "native, nudged")
 STABLE_RECORDED: Final = 5
 OTHERS_RECORDED: Final = 3
 
 
 def equal_ids(one: Chosen, other: Chosen) -> NDArray[np.int64]:
     """[P]: ids before the first that differs, of TOKENS. Both saw the same text."""
-    same = one.best == other.best
+    count = min(len(one.best), len(other.best))
+    same = one.best[:count] == other.best[:count]
     return np.where(same.all(axis=1), TOKENS, same.argmin(axis=1))
 
 
@@ -35,16 +39,24 @@ def rms(values: NDArray[Any]) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
+def distance(one: Chosen, other: Chosen) -> tuple[int, float]:
+    """Other choices, and the RMS difference of logits, on the prompts that both saw."""
+    count = min(len(one.best), len(other.best))
+    moved = one.sample[:count] - other.sample[:count]
+    return int((one.best[:count] != other.best[:count]).sum()), rms(moved)
+
+
 def row(name: str, found: Chosen, text: Chosen, exact: Chosen) -> str:
     """A line of the table: found against llama.cpp's default, and against float64."""
     equal = equal_ids(found, text)
+    (other, apart), (wrong, off) = distance(found, text), distance(found, exact)
     cells = [
-        f"{int((equal == TOKENS).sum())}",
+        f"{int((equal == TOKENS).sum())} of {len(equal)}",
         f"{np.median(equal):.0f}",
-        f"{int((found.best != text.best).sum())}",
-        f"{int((found.best != exact.best).sum())}",
-        f"{rms(found.sample - text.sample):.3f}",
-        f"{rms(found.sample - exact.sample):.3f}",
+        f"{other}",
+        f"{apart:.3f}",
+        f"{wrong} of {TOKENS * min(len(found.best), len(exact.best))}",
+        f"{off:.3f}",
     ]
     return f"| {name} | " + " | ".join(cells) + " |"
 
@@ -52,8 +64,8 @@ def row(name: str, found: Chosen, text: Chosen, exact: Chosen) -> str:
 def table(engines: dict[str, Chosen], text: Chosen, exact: Chosen) -> str:
     head = [
         f"| on llama.cpp's ids, {len(text.best)} prompts x {TOKENS} | prompts with all ids equal |"
-        " ids equal before another, median | other choices | other choices than float64's |"
-        " RMS of logits less llama.cpp's | less float64's |",
+        " ids equal before another, median | other choices | RMS of logits less llama.cpp's |"
+        " other choices than float64's | RMS less float64's |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     return "\n".join(head + [row(name, found, text, exact) for name, found in engines.items()])
@@ -115,16 +127,30 @@ def write_record(folder: Path, engines: dict[str, Chosen], stable: NDArray[np.bo
     RECORD.write_text(text)
 
 
+def same_bits(found: Chosen, text: Chosen) -> str:
+    """Of the prompts that were run."""
+    count = len(found.best)
+    same = np.array_equal(found.sample, text.sample[:count])
+    return f"{THREADS}: {'the same' if same else 'other'} bits as one on {count} prompts"
+
+
+def nudges(engines: dict[str, Chosen], nudged: dict[str, Chosen]) -> list[str]:
+    """RMS of logits and other choices of each engine against itself on the nudged file."""
+    pairs = zip(nudged.values(), (engines["default"], engines["netwright"]), strict=True)
+    found = [(len(moved.best), *distance(moved, still)) for moved, still in pairs]
+    return [f"{count} prompts: {other} other choices, {off:.3f}" for count, other, off in found]
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     text, exact = Chosen.load(folder / "default.npz"), Chosen.load(folder / "float64.npz")
-    engines = {name: Chosen.load(folder / f"{name}.npz") for name in SETTINGS}
+    engines = {name: Chosen.load(folder / f"{name}.npz") for name in ("default", *OTHERS)}
     engines["netwright"] = Chosen.load(folder / "native.npz")
     stable = np.all([equal_ids(engines[name], text) == TOKENS for name in OTHERS], axis=0)
-    for extra in ("default, nudged", "native, nudged"):
-        if (folder / f"{extra}.npz").exists():
-            engines[extra] = Chosen.load(folder / f"{extra}.npz")
-    print(table(engines | {"float64": exact}, text, exact))
+    nudged = {name: Chosen.load(folder / f"{name}.npz") for name in NUDGED}
+    print(table(engines | nudged | {"float64": exact}, text, exact))
+    print(f"\nnudged against not nudged: {nudges(engines, nudged)}")
+    print(same_bits(Chosen.load(folder / f"{THREADS}.npz"), text))
     ours = equal_ids(engines["netwright"], text)
     print(f"\nstable on {int(stable.sum())} of {len(stable)}: {np.flatnonzero(stable).tolist()}")
     print(f"ours equal on {int((ours[stable] == TOKENS).sum())} of these")
