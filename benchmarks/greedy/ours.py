@@ -1,4 +1,4 @@
-"""Our choices on llama.cpp's ids: native, or the graph in float64 (nothing rounded).
+"""Our choices on llama.cpp's ids: native, or in float64 (nothing rounded).
 
     python -m benchmarks.greedy.ours MODEL.gguf FOLDER COUNT native|float64 [NAME]
 
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from benchmarks.greedy.chosen import TOKENS, Chosen, extend, prompts
+from benchmarks.greedy.exact import ExactLlama
 from numpy.typing import NDArray
 
 from netwright.frontends.load import load
-from netwright.graph.interpret import Interpreter
 from netwright.job.job import Generate, Limits
 from netwright.machine.load import library_machine
 from netwright.plan.make import make_plan
@@ -47,13 +47,11 @@ def native(model: Path) -> Engine:
 
 
 def float64(model: Path) -> Engine:
-    """Logits [TOKENS, vocabulary] by the interpreter: float64 throughout, decoded weights."""
-    interpreter = Interpreter(load(model), cache_bytes=4 << 30)
+    """Logits [TOKENS, vocabulary] in float64 throughout."""
+    exact = ExactLlama(model)
 
     def rows(prompt: Sequence[int], text: Sequence[int]) -> NDArray[Any]:
-        ids = np.array([*prompt, *text[:-1]])
-        symbols = {"n_tokens": len(ids), "n_past": 0}
-        return interpreter({"tokens": ids}, symbols, {})[0]["logits"][len(prompt) - 1 :]
+        return exact.logits([*prompt, *text[:-1]], len(prompt) - 1)
 
     return rows
 

@@ -86,7 +86,7 @@ def write_results(engines: dict[str, Chosen], text: Chosen, stable: NDArray[np.b
             equal = [int(equal_ids(found, text)[i]) for found in engines.values()]
             first = int(equal_ids(ours, text)[i])
             at = "" if first == TOKENS else f"{gap[i, first]:.3f}"
-            out.writerow([i, each["kind"], int(stable[i]), *equal, at, each["prompt"]])
+            out.writerow([i, each["kind"], int(stable[i]), *equal, at, json.dumps(each["prompt"])])
 
 
 def record(folder: Path, place: int, engines: dict[str, Chosen], stable: bool) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def decoder() -> NativeDecoder:
         path = package_file("smollm2")
     except FormatError:
         pytest.skip("the package of smollm2 is not installed")
-    job = Generate(prompt=32, tokens=TOKENS, chunk=32, verify=2, limits=Limits(threads=2))
+    longest = max(len(record["prompt_ids"]) for record in RECORDS)
+    job = Generate(prompt=longest, tokens=TOKENS, chunk=32, verify=2, limits=Limits(threads=2))
     program = make_plan(load(path), library_machine("raspberry-pi-5"), job).program
     return NativeDecoder(NativeRuntime(program), load_tokeniser(path).size)
 

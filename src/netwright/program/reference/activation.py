@@ -42,7 +42,7 @@ def _encode_32(values: Array) -> NDArray[np.uint8]:
     blocks = values.astype(np.float32).reshape(rows, elements // 32, 32)
     largest = np.abs(blocks).max(axis=2)
     delta = largest / np.float32(127)
-    # Not 1 / delta, whose last bit may differ: what lies between two steps would fall the other way.
+    # Not 1 / delta: its last bit may differ, and a value between two steps fall the other way.
     inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest != 0)
     q = np.rint(blocks * inverse[:, :, None]).astype(np.int8)
     total = q.sum(axis=2, dtype=np.int32)
