@@ -80,7 +80,7 @@ def _launcher(on: str) -> Launch:
 def halves(training: Training) -> tuple[Timeline, Timeline]:
     """The step predicted from the costs of the first half, and a typical one of the second."""
     middle = max(2, len(training.steps) // 2)
-    return training.predict(training.costs(1, middle)), training.typical()
+    return training.predict(training.costs(range(1, middle))), training.typical()
 
 
 def as_object(training: Training, predicted: Timeline, measured: Timeline) -> dict[str, Any]:

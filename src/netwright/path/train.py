@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -45,13 +45,13 @@ class Training:
         """How long each step took, first start to last end."""
         return tuple(step.seconds for step in self.steps)
 
-    def costs(self, first: int, last: int) -> Costs:
-        """Seconds of every kind of task, of steps `first` to `last` (which is left out).
+    def costs(self, steps: Collection[int]) -> Costs:
+        """Seconds of every kind of task, by what these steps measured.
 
         Raises:
             RunError: there are no such steps.
         """
-        chosen = [r for r in self.reports if first <= r.step < last]
+        chosen = [r for r in self.reports if r.step in steps]
         return measured_costs(self.plan.program, chosen, self.processors)
 
     def predict(self, costs: Costs) -> Timeline:

@@ -126,7 +126,7 @@ def test_the_step_is_timed_on_one_clock() -> None:
 
 def test_a_prediction_lies_over_the_measurement() -> None:
     found = two()
-    predicted = found.predict(found.costs(1, 3))
+    predicted = found.predict(found.costs((1, 2)))
     verify_timeline(predicted)
     table = compare(predicted, found.typical())
     assert all(r.predicted_spans == r.measured_spans for r in table.operators)
@@ -135,7 +135,7 @@ def test_a_prediction_lies_over_the_measurement() -> None:
     assert longest == pytest.approx(predicted.seconds)
     assert predicted.seconds >= 2 * DELAY_SECONDS  # there and back, once at least
     with pytest.raises(RunError, match="no step was measured"):
-        found.costs(7, 8)
+        found.costs((7,))
 
 
 @pytest.mark.parametrize(
