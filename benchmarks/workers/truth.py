@@ -1,13 +1,16 @@
 """One network at one setting, predicted and measured in a process of its own.
 
-python -m benchmarks.workers.truth netwright; each request is {"kind", "source", ...}.
+python -m benchmarks.workers.truth netwright; the first request, {"kind", "source", ...}, loads it,
+and each one after it, {"seconds"}, times passes for about so long.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 from benchmarks.array_cases import ArrayCase, case_inputs
@@ -15,77 +18,126 @@ from benchmarks.workers.protocol import Answer, claim_output, serve
 
 from netwright.job.job import Generate, Limits
 from netwright.machine.load import machine
-from netwright.machine.machine import Machine
-from netwright.machine.probe.drift import Drift
+from netwright.machine.probe.door import core
 from netwright.path.prepare import Prepared, Request, prepare
 from netwright.program.file import load as load_program
 from netwright.program.footprint import beside_bytes, expected_bytes, touched_bytes
 from netwright.run.decoder import NativeDecoder
-from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
 from netwright.run.native import NativeRuntime
 from netwright.simulate import simulate
-from netwright.timeline.timeline import Timeline
 
 DECODES = 16  # tokens after a prompt; the one in the middle is timed
-LOOK_SECONDS = 0.05  # between two looks at the machine
 BERT_WORDS = 30522
+SLICE_SECONDS = 1.5e-3  # between two looks at the gauges
+ROLLUP = Path("/proc/self/smaps_rollup")
 Calls = list[tuple[str, Mapping[str, int]]]
 
 
-def _timed(call: Callable[[], object], seconds: float, drift: Drift) -> list[float]:
-    """CPU seconds of each call, for about this many seconds in all, at least 5.
+def resident_bytes() -> int:
+    """Resident now, counted page by page: VmRSS and VmHWM are off by up to 0.25 MB a processor."""
+    for line in ROLLUP.read_text().splitlines():
+        if line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"{ROLLUP}: has no line Rss")
 
-    Beside the calls the machine itself is looked at: whether it is as fast as when it was probed.
+
+@final
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Tasks [first, last) of one call of a pass."""
+
+    entry: str
+    symbols: Mapping[str, int]
+    first: int
+    last: int
+
+
+@final
+class Pass:
+    """What is timed: calls of a runtime that together are one pass, whole or cut in slices.
+
+    A slice is a few milliseconds of whole tasks, so that the gauges before and after it tell how
+    the machine was meanwhile; neighbours come and go within 20 to 100 ms.
     """
-    times: list[float] = []
-    deadline = time.monotonic() + seconds
-    looked = 0.0
-    while len(times) < 5 or (time.monotonic() < deadline and len(times) < 2000):
-        if time.monotonic() - looked > LOOK_SECONDS:
-            drift.look()
-            call()  # what the look sent out of the caches comes back
-            looked = time.monotonic()
+
+    def __init__(self, runtime: NativeRuntime, calls: Calls) -> None:
+        self._runtime, self._calls = runtime, calls
+        self.whole()
+        self._slices = [s for entry, symbols in calls for s in self._cut(entry, symbols)]
+
+    def whole(self) -> float:
+        """CPU seconds of the pass in one go."""
         begun = time.process_time()
-        call()
-        times.append(time.process_time() - begun)
-    drift.look()
-    return times
+        for entry, symbols in self._calls:
+            self._runtime.execute(entry, symbols)
+        return time.process_time() - begun
+
+    def slices(self) -> list[list[tuple[float, float, float]]]:
+        """Of each slice, samples: (seconds, of the reference, of the stream); the slower look."""
+        result: list[list[tuple[float, float, float]]] = []
+        before = _look()
+        for each in self._slices:
+            taken = [self._run(each)]
+            # A short pass is repeated; the first met the caches as the gauges had left them.
+            while len(self._slices) == 1 and sum(taken) < SLICE_SECONDS:
+                taken.append(self._run(each))
+            after = _look()
+            slower = max(before[0], after[0]), max(before[1], after[1])
+            result.append([(seconds, *slower) for seconds in (taken[1:] or taken)])
+            before = after
+        return result
+
+    def _run(self, each: Slice) -> float:
+        return sum(self._runtime.execute_slice(each.entry, each.symbols, each.first, each.last))
+
+    def _cut(self, entry: str, symbols: Mapping[str, int]) -> list[Slice]:
+        num_tasks = self._runtime.num_tasks(entry)
+        took = self._runtime.execute_slice(entry, symbols, 0, num_tasks)
+        slices: list[Slice] = []
+        first, seconds = 0, 0.0
+        for task, each in enumerate(took):
+            seconds += each
+            if seconds >= SLICE_SECONDS or task + 1 == num_tasks:
+                slices.append(Slice(entry, symbols, first, task + 1))
+                first, seconds = task + 1, 0.0
+        return slices
 
 
-def _then(timeline: Timeline, here: Machine, drift: Drift) -> float:
-    """The prediction at the machine's speed of now, task by task: by its memory or arithmetic."""
-    streamed, computed = drift.factors
-    rate = here.memories[-1].read_bytes_per_second or float("inf")
-    return sum(
-        s.seconds * (streamed if s.bytes_moved > 0.5 * rate * s.seconds else computed)
-        for s in timeline.spans
-    )
+def _look() -> tuple[float, float]:
+    fast = core.has_avx2()
+    return core.reference_seconds(fast), core.stream_seconds(fast)
 
 
-def _answer(
-    prepared: Prepared, calls: Calls, peak_bytes: int, drift: Drift, times: list[float]
-) -> Answer:
-    """`calls` are all that ran; the last one is what was timed."""
+def timed(what: Pass, seconds: float) -> Answer:
+    """Whole passes and passes in slices by turns, for about so many seconds, at least one each."""
+    whole: list[float] = []
+    slices: list[list[list[tuple[float, float, float]]]] = []
+    what.whole()  # what other processes sent out of the caches comes back
+    deadline = time.monotonic() + seconds
+    while not whole or time.monotonic() < deadline:
+        whole.append(what.whole())
+        slices.append(what.slices())
+    return {"whole": whole, "slices": slices}
+
+
+def _facts(prepared: Prepared, ran: Calls, again: Calls, measured_bytes: int) -> Answer:
+    """What was predicted; `ran` are all calls that were made, `again` those of a timed pass."""
     program = load_program(prepared.file.path)
-    here = drift.machine
-    entry, symbols = calls[-1]
-    timeline = simulate(program, here, entry, symbols)
-    interval = timeline.interval
-    times = sorted(times)
-    streamed, computed = drift.factors
+    here = machine("here")
+    predicted = low = high = 0.0
+    for entry, symbols in again:
+        timeline = simulate(program, here, entry, symbols)
+        interval = timeline.interval
+        predicted += timeline.seconds
+        low += interval.low if interval else timeline.seconds
+        high += interval.high if interval else timeline.seconds
     return {
-        "predicted": timeline.seconds,
-        "predicted_now": _then(timeline, here, drift),
-        "streamed": streamed,
-        "computed": computed,
-        "low": interval.low if interval else timeline.seconds,
-        "high": interval.high if interval else timeline.seconds,
-        "confidence": interval.confidence if interval else 0.0,
-        "median": times[len(times) // 2],
-        "best": times[0],
-        "planned_bytes": expected_bytes(program, calls) + here.runtime_bytes,
-        "most_bytes": touched_bytes(program, calls) + beside_bytes(program, calls),
-        "measured_bytes": peak_bytes,
+        "predicted": predicted,
+        "low": low,
+        "high": high,
+        "planned_bytes": expected_bytes(program, ran) + here.runtime_bytes,
+        "most_bytes": touched_bytes(program, ran) + beside_bytes(program, ran),
+        "measured_bytes": measured_bytes,
     }
 
 
@@ -98,58 +150,55 @@ def planned(request: Answer) -> Prepared:
     return prepare(Request(request["path"], "here", job))
 
 
-def arrays(request: Answer) -> Answer:
-    """A forward pass: {"source", "dims", "seconds"}."""
+def arrays(request: Answer) -> tuple[Answer, Pass]:
+    """A forward pass: {"source", "dims"}."""
     prepared = planned(request)
     given = case_inputs(prepared)
     if "input_ids" in given:  # words from all over the vocabulary, as the prediction expects
         rows = np.random.default_rng(2).integers(0, BERT_WORDS, given["input_ids"].shape)
         given["input_ids"] = rows.astype(given["input_ids"].dtype)
     before = resident_bytes()
-    reset_peak()
     runtime = NativeRuntime(prepared.file)
-    runtime.call("forward", given, {})
-    peak = peak_resident_bytes() - before
-    drift = Drift(machine("here"))
-    times = _timed(lambda: runtime.execute("forward", {}), request["seconds"], drift)
-    return _answer(prepared, [("forward", {})], peak, drift, times)
+    outputs = runtime.call("forward", given, {})
+    held = resident_bytes() - before
+    del outputs
+    ran: Calls = [("forward", {})]
+    return _facts(prepared, ran, ran, held), Pass(runtime, ran)
 
 
-def text(request: Answer) -> Answer:
-    """{"path", "prompt", "tokens", "seconds"}: tokens 0 times the prompt, else a token after it."""
+def text(request: Answer) -> tuple[Answer, Pass]:
+    """{"path", "prompt", "tokens"}: tokens 0 times the prompt, else a token after it."""
     prepared = planned(request)
     prompt = [(i * 7919 + 311) % 30000 + 280 for i in range(request["prompt"])]
     before = resident_bytes()
-    reset_peak()
     runtime = NativeRuntime(prepared.file)
     decoder = NativeDecoder(runtime, 1 << 30)
     decoder.prefill(prompt)
     ran: Calls = [(c.entry, dict(c.symbols)) for c in decoder.calls]
     if not request["tokens"]:
-        peak = peak_resident_bytes() - before
-
-        def again() -> None:
-            decoder.reset()
-            decoder.prefill(prompt)
-
-        drift = Drift(machine("here"))
-        return _answer(prepared, ran, peak, drift, _timed(again, request["seconds"], drift))
+        held = resident_bytes() - before
+        return _facts(prepared, ran, ran, held), Pass(runtime, ran)
     for i in range(DECODES):
         decoder.decode(400 + i)
-    peak = peak_resident_bytes() - before
-    past = len(prompt) + DECODES // 2
-    at = {"n_tokens": 1, "n_past": past}
-    drift = Drift(machine("here"))
-    times = _timed(lambda: runtime.execute("decode", at), request["seconds"], drift)
+    held = resident_bytes() - before
+    at = {"n_tokens": 1, "n_past": len(prompt) + DECODES // 2}
     ran += [("decode", {"n_tokens": 1, "n_past": len(prompt) + i}) for i in range(DECODES)]
-    ran.append(("decode", at))
-    return _answer(prepared, ran, peak, drift, times)
+    return _facts(prepared, ran, [("decode", at)], held), Pass(runtime, [("decode", at)])
 
 
 def main() -> None:
     answers = claim_output()
     kinds = {"arrays": arrays, "text": text}
-    serve(answers, {"ready": str(Path.cwd())}, lambda request: kinds[request["kind"]](request))
+    loaded: list[Pass] = []
+
+    def handle(request: Answer) -> Answer:
+        if "kind" in request:
+            facts, what = kinds[request["kind"]](request)
+            loaded[:] = [what]
+            return facts
+        return timed(loaded[0], request["seconds"])
+
+    serve(answers, {"ready": str(Path.cwd())}, handle)
 
 
 if __name__ == "__main__":

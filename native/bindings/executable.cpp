@@ -70,6 +70,14 @@ void add_executable(nb::module_& module) {
             self.executable->run(entry, symbols, trace);
           },
           nb::arg("entry"), nb::arg("symbols"), nb::arg("trace") = false)
+      .def(
+          "run_slice",
+          [](Loaded& self, int entry, const std::vector<std::int64_t>& symbols, std::size_t first, std::size_t last) {
+            nb::gil_scoped_release released;
+            self.executable->run_slice(entry, symbols, first, last);
+          },
+          nb::arg("entry"), nb::arg("symbols"), nb::arg("first"), nb::arg("last"),
+          "Traced, on this thread, tasks [first, last) only: a run in slices, with something else between them.")
       .def("reset_state", [](Loaded& self) { self.executable->reset_state(); })
       .def("set_threads", [](Loaded& self, int threads) { self.executable->set_threads(threads); })
       .def_prop_ro("workspace_bytes", [](const Loaded& self) { return self.executable->workspace_bytes(); })

@@ -1,8 +1,8 @@
 // Measurements of the machine at hand, and of single kernels on it.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <stdexcept>
+#include <tuple>
 
 #include "kernels/quant_blocks.hpp"
 #include "probe/measure.hpp"
@@ -22,7 +23,7 @@ namespace netwright::bindings {
 namespace {
 
 constexpr std::size_t kMostSamples = 100;
-constexpr std::size_t kLeastSamples = 5;
+constexpr std::size_t kLeastSamples = 3;
 constexpr double kLongSeconds = 2e-5;  // a call this long may be interrupted: its CPU time counts, too
 constexpr std::int64_t kLine = 64;
 
@@ -69,6 +70,7 @@ class Rotation {
     for (const auto& each : rotated_) current_.push_back(each.operand);
   }
   const Operand* current() const { return current_.data(); }
+  bool streams() const { return copies_ > 1; }
   void next() {
     at_ = (at_ + 1) % copies_;
     for (std::size_t i = 0; i < current_.size(); ++i)
@@ -97,14 +99,21 @@ const probe::Kernels& kernels_of(bool avx2) {
   return fast == nullptr ? probe::scalar_kernels() : *fast;
 }
 
+// (seconds of a call, of the reference beside it, of reading what lies further out just before it)
+using Sample = std::tuple<double, double, double>;
+
 // One call at a time, as a program makes it: other bytes went through the caches since the one before, and
-// its input has just been written. A sample is its seconds, and those of the reference beside it.
-std::vector<std::pair<double, double>> sample(Kernel kernel, Call& call, Rotation& rotation, double budget_seconds,
+// its input has just been written. What lies further out is the main memory when weights are streamed from there,
+// else the cache that the other bytes come from.
+std::vector<Sample> sample(Kernel kernel, Call& call, Rotation& rotation, double budget_seconds,
                            std::span<const std::uint64_t> others, const probe::Kernels& reader) {
   volatile std::uint64_t sink = 0;
   bool is_long = true;  // the first call only warms up
+  double outer = 0.0;
   const auto once = [&] {
+    const double begun = probe::wall_seconds();
     if (!others.empty()) sink = sink + reader.read(others.data(), static_cast<std::int64_t>(others.size()));
+    outer = rotation.streams() ? probe::stream_seconds(reader) : probe::wall_seconds() - begun;
     rotation.produce();
     call.operand = rotation.current();
     const double cpu = is_long ? probe::thread_seconds() : 0.0;
@@ -117,13 +126,13 @@ std::vector<std::pair<double, double>> sample(Kernel kernel, Call& call, Rotatio
   };
   const double start = probe::wall_seconds();
   is_long = once() > kLongSeconds;
-  std::vector<std::pair<double, double>> samples;
+  std::vector<Sample> samples;
   double before = probe::reference_seconds(reader);
   while (samples.size() < kLeastSamples ||
          (samples.size() < kMostSamples && probe::wall_seconds() - start < budget_seconds)) {
     const double seconds = std::max(once(), 1e-9);
     const double after = probe::reference_seconds(reader);
-    samples.emplace_back(seconds, std::max(before, after));
+    samples.emplace_back(seconds, std::max(before, after), outer);
     before = after;
   }
   return samples;
@@ -138,10 +147,9 @@ std::vector<std::int64_t> words_of(const std::vector<std::variant<std::int64_t, 
   return words;
 }
 
-std::vector<std::pair<double, double>> time_call(const std::string& name, const nb::list& operands,
-                                                 const std::vector<std::variant<std::int64_t, double>>& parameters,
-                                                 std::int64_t copies, double budget_seconds,
-                                                 std::int64_t between_bytes, bool avx2) {
+std::vector<Sample> time_call(const std::string& name, const nb::list& operands,
+                              const std::vector<std::variant<std::int64_t, double>>& parameters, std::int64_t copies,
+                              double budget_seconds, std::int64_t between_bytes, bool avx2) {
   const Opcode* opcode = find_opcode(name);
   if (opcode == nullptr) throw std::invalid_argument("no opcode is called " + name);
   if (copies < 1 || budget_seconds > 10.0 || between_bytes < 0 || between_bytes > (std::int64_t{1} << 30))
@@ -206,7 +214,7 @@ void add_probe(nb::module_& module) {
   using namespace nb::literals;
   module.def("time_call", &time_call, "name"_a, "operands"_a, "parameters"_a, "copies"_a = 1,
              "budget_seconds"_a = 0.05, "between_bytes"_a = 0, "avx2"_a = true,
-             "(seconds of one call, seconds of the reference beside it), one pair a sample. An operand is (uint8 array, format code, shape,\n"
+             "(seconds of one call, of the reference beside it, of reading the memory further out), a sample. An operand is (uint8 array, format code, shape,\n"
              "strides in bytes, copy stride in bytes, produced) or None; call i uses copy i modulo `copies`, so\n"
              "that weights can come from memory rather than from a cache. Before each call `between_bytes` of\n"
              "other memory are read, and what is produced is written. ValueError: refused by the opcode's check.");
@@ -215,6 +223,8 @@ void add_probe(nb::module_& module) {
              "bytes) or None. ValueError: refused by the opcode's check.");
   module.def("reference_seconds", [](bool avx2) { return probe::reference_seconds(kernels_of(avx2)); }, "avx2"_a,
              "Seconds of a fixed piece of work: longer than usual when the processor is not left alone.");
+  module.def("stream_seconds", [](bool avx2) { return probe::stream_seconds(kernels_of(avx2)); }, "avx2"_a,
+             "Seconds to read a quarter MiB of the main memory: longer than usual when others use it, too.");
   module.def(
       "read_rates",
       [](std::int64_t bytes, int threads, double seconds, bool avx2) {

@@ -88,17 +88,21 @@ double wall_seconds() { return clock_seconds(CLOCK_MONOTONIC); }
 
 std::vector<double> read_rates(const Kernels& kernels, std::int64_t bytes, int threads, double seconds) {
   const std::int64_t count = words_in(bytes);
+  const double amount = 8.0 * static_cast<double>(count);
   return in_threads(threads, [&] {
     const Words words = filled(count);
-    return rate_of([&] { sink += kernels.read(words.get(), count); }, 8.0 * static_cast<double>(count), seconds);
+    const double one = rate_of([&] { sink += kernels.read(words.get(), count); }, amount, seconds / 2);
+    return std::max(one, rate_of([&] { sink += kernels.read_pages(words.get(), count); }, amount, seconds / 2));
   });
 }
 
 std::vector<double> copy_rates(const Kernels& kernels, std::int64_t bytes, int threads, double seconds) {
   const std::int64_t count = words_in(bytes / 2);
+  const double amount = 16.0 * static_cast<double>(count);
   return in_threads(threads, [&] {
     const Words from = filled(count), to = filled(count);
-    return rate_of([&] { kernels.copy(to.get(), from.get(), count); }, 16.0 * static_cast<double>(count), seconds);
+    const double through = rate_of([&] { kernels.copy(to.get(), from.get(), count); }, amount, seconds / 2);
+    return std::max(through, rate_of([&] { kernels.copy_past(to.get(), from.get(), count); }, amount, seconds / 2));
   });
 }
 
@@ -119,15 +123,25 @@ std::vector<double> int8_rates(const Kernels& kernels, int threads, double secon
 }
 
 double reference_seconds(const Kernels& kernels) {
-  constexpr std::int64_t kReadWords = 128 * 1024 / 8, kRounds = 1024;
-  static const Words words = filled(kReadWords);
-  sink += kernels.read(words.get(), kReadWords);  // whatever ran before, they lie in the second level now
+  constexpr std::int64_t kDepth = 256, kTiles = 16;
+  static const Words words = filled((6 + 16) * kDepth / 2);
+  const auto* a = reinterpret_cast<const float*>(words.get());
+  sink += static_cast<std::uint64_t>(kernels.product(a, a + 6 * kDepth, kDepth));  // whatever ran before
   const double wall = wall_seconds();
-  sink += static_cast<std::uint64_t>(kernels.multiply_add(kRounds));
-  sink += kernels.read(words.get(), kReadWords);
-  sink += static_cast<std::uint64_t>(kernels.multiply_add(kRounds));
-  sink += kernels.read(words.get(), kReadWords);
+  for (std::int64_t i = 0; i < kTiles; ++i)
+    sink += static_cast<std::uint64_t>(kernels.product(a, a + 6 * kDepth, kDepth));
   return wall_seconds() - wall;
+}
+
+double stream_seconds(const Kernels& kernels) {
+  constexpr std::int64_t kRegionWords = 96 * 1024 * 1024 / 8, kReadWords = 256 * 1024 / 8;
+  static const Words words = filled(kRegionWords);
+  thread_local std::int64_t at = 0;
+  const double wall = wall_seconds();
+  sink += kernels.read_pages(words.get() + at, kReadWords);
+  const double passed = wall_seconds() - wall;
+  at = (at + kReadWords) % kRegionWords;
+  return passed;
 }
 
 }  // namespace netwright::probe

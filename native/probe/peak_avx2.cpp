@@ -19,11 +19,37 @@ std::uint64_t read(const std::uint64_t* words, std::int64_t count) {
   return static_cast<std::uint64_t>(_mm256_extract_epi64(all, 0) + _mm256_extract_epi64(all, 3));
 }
 
+// A line of each of eight pages in turn, then the next; what is left over one after the other.
+std::uint64_t read_pages(const std::uint64_t* words, std::int64_t count) {
+  constexpr std::int64_t kPageWords = 512, kPages = 8;
+  __m256i sum[kPages];
+  for (auto& each : sum) each = _mm256_setzero_si256();
+  std::int64_t i = 0;
+  for (; i + kPages * kPageWords <= count; i += kPages * kPageWords)
+    for (std::int64_t line = 0; line < kPageWords; line += 8)
+      for (int page = 0; page < kPages; ++page) {
+        const auto* from = reinterpret_cast<const __m256i*>(words + i + page * kPageWords + line);
+        sum[page] = _mm256_xor_si256(sum[page], _mm256_xor_si256(_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)));
+      }
+  __m256i all = sum[0];
+  for (int page = 1; page < kPages; ++page) all = _mm256_add_epi64(all, sum[page]);
+  const std::uint64_t rest = i < count ? read(words + i, count - i) : 0;
+  return rest + static_cast<std::uint64_t>(_mm256_extract_epi64(all, 0) + _mm256_extract_epi64(all, 3));
+}
+
 void copy(std::uint64_t* to, const std::uint64_t* from, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += 16)
     for (int lane = 0; lane < 4; ++lane)
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i + 4 * lane),
                           _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i + 4 * lane)));
+}
+
+void copy_past(std::uint64_t* to, const std::uint64_t* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 16)
+    for (int lane = 0; lane < 4; ++lane)
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i + 4 * lane),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i + 4 * lane)));
+  _mm_sfence();
 }
 
 constexpr int kChains = 12;  // 2 pipes x 4 to 5 cycles of latency, and a few to spare
@@ -36,6 +62,27 @@ float multiply_add(std::int64_t rounds) {
     for (auto& each : sum) each = _mm256_fmadd_ps(each, a, b);
   __m256 all = sum[0];
   for (int i = 1; i < kChains; ++i) all = _mm256_add_ps(all, sum[i]);
+  return _mm256_cvtss_f32(all);
+}
+
+// The tile that float products are made of (kernels/float_tile.hpp), in the small.
+float product(const float* a, const float* b, std::int64_t depth) {
+  constexpr int kRows = 6;
+  __m256 sum[kRows][2];
+#pragma GCC unroll 6
+  for (auto& row : sum) row[0] = row[1] = _mm256_setzero_ps();
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const __m256 low = _mm256_loadu_ps(b + 16 * k), high = _mm256_loadu_ps(b + 16 * k + 8);
+#pragma GCC unroll 6
+    for (int row = 0; row < kRows; ++row) {
+      const __m256 x = _mm256_broadcast_ss(a + row * depth + k);
+      sum[row][0] = _mm256_fmadd_ps(x, low, sum[row][0]);
+      sum[row][1] = _mm256_fmadd_ps(x, high, sum[row][1]);
+    }
+  }
+  __m256 all = _mm256_setzero_ps();
+#pragma GCC unroll 6
+  for (const auto& row : sum) all = _mm256_add_ps(all, _mm256_add_ps(row[0], row[1]));
   return _mm256_cvtss_f32(all);
 }
 
@@ -65,7 +112,7 @@ std::int32_t int8_dot(std::int64_t rounds) {
 }  // namespace
 
 const Kernels* avx2_kernels() {
-  static const Kernels kernels{&read, &copy, &multiply_add, &int8_dot, kChains * 16, kDots * kDeep * 64};
+  static const Kernels kernels{&read, &read_pages, &copy, &copy_past, &multiply_add, &product, &int8_dot, kChains * 16, kDots * kDeep * 64};
   return &kernels;
 }
 

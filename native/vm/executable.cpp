@@ -201,7 +201,7 @@ void Executable::resolve(Entry& entry, std::span<const std::int64_t> symbols) {
     entry.operands[i].data = at(arenas_[entry.arena_of[i]].data, entry.offsets[i]);
 }
 
-void Executable::run(int index, std::span<const std::int64_t> symbols, bool trace) {
+Executable::Entry& Executable::prepared(int index, std::span<const std::int64_t> symbols) {
   if (index < 0 || static_cast<std::size_t>(index) >= entries_.size()) throw std::out_of_range("no such entry");
   Entry& entry = entries_[static_cast<std::size_t>(index)];
   if (symbols.size() != entry.spec.low.size())
@@ -221,9 +221,21 @@ void Executable::run(int index, std::span<const std::int64_t> symbols, bool trac
   for (const std::uint32_t t : entry.symbolic)
     if (verify_task(entry, index, t) > workspace_bytes_)
       throw wrong(index, t, entry.tasks[t].opcode->name, "needs more workspace than at its bounds");
+  return entry;
+}
+
+void Executable::run_slice(int index, std::span<const std::int64_t> symbols, std::size_t first, std::size_t last) {
+  Entry& entry = prepared(index, symbols);
+  if (first > last || last > entry.tasks.size()) throw std::out_of_range("the entry has no such tasks");
+  trace_ = true;
+  work_alone(entry, first, last);
+}
+
+void Executable::run(int index, std::span<const std::int64_t> symbols, bool trace) {
+  Entry& entry = prepared(index, symbols);
   trace_ = trace;
   if (pool_.threads() == 1) {
-    work_alone(entry);
+    work_alone(entry, 0, entry.tasks.size());
     return;
   }
   for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
@@ -233,8 +245,8 @@ void Executable::run(int index, std::span<const std::int64_t> symbols, bool trac
   pool_.run([this, &entry](int thread) { work(entry, thread); });
 }
 
-void Executable::work_alone(Entry& entry) {
-  for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
+void Executable::work_alone(Entry& entry, std::size_t first, std::size_t last) {
+  for (std::size_t t = first; t < last; ++t) {
     Call call = entry.tasks[t].call;
     call.workspace = workspace_->data();
     call.parts = entry.tasks[t].parts;

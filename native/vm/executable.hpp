@@ -47,6 +47,8 @@ class Executable {
   // Throws std::out_of_range when the symbols are outside the entry's bounds, std::invalid_argument when a task
   // that is legal at the bounds is not legal between them.
   void run(int entry, std::span<const std::int64_t> symbols, bool trace);
+  // Traced, on the calling thread, tasks [first, last) only: a run in slices, with something else between them.
+  void run_slice(int entry, std::span<const std::int64_t> symbols, std::size_t first, std::size_t last);
   void reset_state();
 
   std::byte* arena(int index) const { return arenas_[static_cast<std::size_t>(index)].data; }
@@ -89,7 +91,8 @@ class Executable {
   std::int64_t verify_task(const Entry& entry, int index, std::size_t t) const;
   void resolve(Entry& entry, std::span<const std::int64_t> symbols);
   void work(Entry& entry, int thread);
-  void work_alone(Entry& entry);
+  void work_alone(Entry& entry, std::size_t first, std::size_t last);
+  Entry& prepared(int index, std::span<const std::int64_t> symbols);  // checked and resolved; throws as run does
   // Pieces of a task that is ready, until none is left.
   void claim(const Task& task, std::uint32_t t, std::byte* workspace);
 

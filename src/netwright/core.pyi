@@ -26,6 +26,11 @@ class Executable:
 
     def run(self, entry: int, symbols: Sequence[int], trace: bool = False) -> None: ...
 
+    def run_slice(self, entry: int, symbols: Sequence[int], first: int, last: int) -> None:
+        """
+        Traced, on this thread, tasks [first, last) only: a run in slices, with something else between them.
+        """
+
     def reset_state(self) -> None: ...
 
     def set_threads(self, arg: int, /) -> None: ...
@@ -90,9 +95,9 @@ def pipeline_search(microbatches: int, place: Sequence[int], forward: Sequence[f
 def best_order(before: Sequence[Sequence[int]], touched: Sequence[Sequence[int]], size: Sequence[int], from_start: Sequence[bool], to_end: Sequence[bool], in_place: Sequence[Sequence[tuple[int, int]]], nodes: int) -> tuple[list[int], int, int, bool, int]:
     """Order of least peak: (tasks, peak bytes, bound, proved, states)."""
 
-def time_call(name: str, operands: list, parameters: Sequence[int | float], copies: int = 1, budget_seconds: float = 0.05, between_bytes: int = 0, avx2: bool = True) -> list[tuple[float, float]]:
+def time_call(name: str, operands: list, parameters: Sequence[int | float], copies: int = 1, budget_seconds: float = 0.05, between_bytes: int = 0, avx2: bool = True) -> list[tuple[float, float, float]]:
     """
-    (seconds of one call, seconds of the reference beside it), one pair a sample. An operand is (uint8 array, format code, shape,
+    (seconds of one call, of the reference beside it, of reading the memory further out), a sample. An operand is (uint8 array, format code, shape,
     strides in bytes, copy stride in bytes, produced) or None; call i uses copy i modulo `copies`, so
     that weights can come from memory rather than from a cache. Before each call `between_bytes` of
     other memory are read, and what is produced is written. ValueError: refused by the opcode's check.
@@ -107,6 +112,11 @@ def workspace_of(name: str, operands: list, parameters: Sequence[int | float]) -
 def reference_seconds(avx2: bool) -> float:
     """
     Seconds of a fixed piece of work: longer than usual when the processor is not left alone.
+    """
+
+def stream_seconds(avx2: bool) -> float:
+    """
+    Seconds to read a quarter MiB of the main memory: longer than usual when others use it, too.
     """
 
 def read_rates(num_bytes: int, threads: int, seconds: float, avx2: bool) -> list[float]:

@@ -50,8 +50,9 @@ def seconds(rows: int, inputs: int, outputs: int, setting: Setting = Setting()) 
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_measured_point_is_returned_as_measured(rows: int, size: tuple[int, int]) -> None:
-    assert seconds(rows, *size) == pytest.approx(law(rows, *size), rel=1e-6)
+def test_a_measured_point_is_returned_almost_as_measured(rows: int, size: tuple[int, int]) -> None:
+    """Not to the digit: a point is taken to be noisy, and the law has an edge that is rounded."""
+    assert seconds(rows, *size) == pytest.approx(law(rows, *size), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -92,5 +93,5 @@ def test_the_leave_one_out_error_is_that_of_the_table() -> None:
         Point(p.sizes, p.seconds * (1.1 if i % 2 else 0.9), 0.01)
         for i, p in enumerate(UNIT.tables[0].points)
     )
-    clean = fit(UNIT.tables[0]).deviation
-    assert fit(replace(UNIT.tables[0], points=noisy)).deviation > max(clean, math.log(1.05))
+    clean = fit(UNIT.tables[0]).ratio.deviation
+    assert fit(replace(UNIT.tables[0], points=noisy)).ratio.deviation > max(clean, math.log(1.05))

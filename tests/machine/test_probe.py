@@ -11,18 +11,27 @@ from netwright.machine.load import library_machine, machine
 from netwright.machine.machine import Basis
 from netwright.machine.probe import Depth, here, measure, store_path
 from netwright.machine.probe.door import core
-from netwright.machine.probe.drift import CHECKED, COMPUTED, STREAMED, Drift
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
 from netwright.machine.probe.process import runtime_bytes
 from netwright.machine.probe.sweep import thread_counts
-from netwright.machine.probe.timing import Timer, point_of, tables
+from netwright.machine.probe.timing import Timer, rounds
+from netwright.machine.probe.undisturbed import (
+    EVEN,
+    Sample,
+    Usual,
+    gauges_of,
+    sensitivity,
+    tables_of,
+    undisturbed,
+    usual_of,
+)
 from netwright.machine.store import is_stale, load, save
-from netwright.machine.table import Regime, Table
+from netwright.machine.table import Regime
 from netwright.machine.verify import verify
 
-GLANCE = Depth("glance", seconds=0.5, sweep_seconds=0.002, point_seconds=0.0)
+GLANCE = Depth("glance", seconds=0.5, sweep_seconds=0.002, point_seconds=0.0, sweeps=1)
 
 
 @pytest.fixture(autouse=True)
@@ -117,9 +126,10 @@ def test_a_longer_kernel_takes_longer() -> None:
         KernelPoint("fill", "fp32", (n,), Regime.WARM, (dense("fp32", n),), (0.0,))
         for n in (4096, 262144)
     ]
-    taken = tables(points, 2**20, 0.005, float("inf"), lambda what, share: None)
-    assert len(taken) == 1
-    short, long = taken[0].points
+    taken = next(rounds(points, 2**20, 0.005, 1e12, lambda what, share: None))
+    kept = [table for table in tables_of(taken) if table.opcode == "fill"]
+    assert len(kept) == 1
+    short, long = kept[0].points
     assert long.seconds > 8 * short.seconds
 
 
@@ -139,29 +149,57 @@ def test_a_profile_of_another_build_is_stale() -> None:
     assert not is_stale(store_path(), "another processor|")
 
 
-def test_samples_taken_while_disturbed_do_not_count() -> None:
-    quiet = [(1.0, 1.0), (1.1, 1.05), (0.9, 1.0), (1.0, 1.02)]
-    busy = [(2.0, 1.6), (2.2, 1.7), (1.9, 1.5), (2.0, 3.0), (2.1, 1.4)]
-    assert point_of((1,), quiet + busy, 1.0).seconds == 1.0
-    only_busy = point_of((1,), busy, 1.0)
-    assert 1.9 <= only_busy.seconds <= 2.1  # the least disturbed, when there is nothing better
+USUAL = Usual(1.0, 10.0)
+
+
+def kernel(power: float, quiet: int, busy: int, seconds: float = 1.0) -> list[Sample]:
+    """Samples of a kernel that we know: it slows down as a power of what the reference does."""
+    slowdowns = [1.0] * quiet + [1.3 + 0.01 * i for i in range(busy)]
+    return [(seconds * s**power, s, 10.0) for s in slowdowns]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 1.7])
+def test_the_sensitivity_of_a_kernel_is_found(power: float) -> None:
+    groups = [kernel(power, 4, 9, seconds) for seconds in (1.0, 2.0, 3.0)]
+    assert sensitivity(groups, USUAL) == pytest.approx(power, abs=0.02)
+
+
+def test_a_kernel_that_was_never_seen_both_ways_has_an_even_sensitivity() -> None:
+    assert sensitivity([kernel(0.3, 9, 0), kernel(0.3, 0, 9)] * 5, USUAL) == EVEN
+
+
+@pytest.mark.parametrize(("quiet", "busy"), [(5, 0), (0, 5), (3, 9), (1, 1)])
+def test_samples_are_brought_to_a_machine_left_alone(quiet: int, busy: int) -> None:
+    found = undisturbed(kernel(0.7, quiet, busy), 0.7, USUAL)
+    assert found == pytest.approx([1.0] * (quiet + busy))
+
+
+def test_samples_beside_something_else_do_not_count() -> None:
+    odd = [(50.0, 9.0, 10.0)] * 7
+    assert undisturbed(kernel(1.0, 4, 4) + odd, 1.0, USUAL) == pytest.approx([1.0] * 8)
+    assert len(undisturbed(odd, 1.0, USUAL)) == 3  # the least disturbed, when there is no other
+
+
+def test_the_usual_is_what_gauges_take_at_their_best() -> None:
+    cold = KernelPoint("fill", "fp32", (1,), Regime.COLD, (), ())
+    usual = usual_of({cold: kernel(1.0, 20, 80), replace(cold, regime=Regime.CACHED): [(1, 2, 3)]})
+    assert usual == USUAL
+
+
+def test_a_profile_keeps_its_gauges() -> None:
+    cold = KernelPoint("fill", "fp32", (1,), Regime.COLD, (), ())
+    base = library_machine("raspberry-pi-5")
+    assert gauges_of(base) is None
+    unit = replace(base.units[0], tables=tables_of({cold: kernel(1.0, 9, 9)}), cost_model="table")
+    found = gauges_of(replace(base, units=(unit,)))
+    assert found == USUAL
+
+
+def test_a_point_stands_in_the_tables_of_all_its_regimes() -> None:
+    both = KernelPoint("fill", "fp32", (8,), Regime.CACHED, (), (), (Regime.COLD,))
+    made = {t.regime: t.points for t in tables_of({both: kernel(1.0, 4, 4)}) if t.opcode == "fill"}
+    assert made[Regime.COLD] == made[Regime.CACHED]
 
 
 def test_the_runtime_holds_something_but_not_much() -> None:
     assert 2**16 < runtime_bytes() < 2**24
-
-
-def test_drift_is_the_ratio_to_the_profile() -> None:
-    """A profile in which both points took twice as long: the machine is now about half as slow."""
-    points = [(p, Timer(2**22).time(p, 0.0)) for p in (CHECKED[STREAMED], CHECKED[COMPUTED])]
-    slow = tuple(
-        Table(p.opcode, p.variant, p.regime, (replace(point_of(p.sizes, s, 0.0), seconds=1e3),))
-        for p, s in points
-        if s
-    )
-    base = library_machine("raspberry-pi-5")
-    unit = replace(base.units[0], tables=slow, cost_model="table")
-    drift = Drift(replace(base, units=(unit,)), Timer(2**22))
-    assert drift.factors == (1.0, 1.0)
-    drift.look()
-    assert all(0 < factor < 0.1 for factor in drift.factors)

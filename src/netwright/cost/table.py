@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netwright.cost.cost import Cost, Setting
 from netwright.cost.hierarchy import origin
+from netwright.cost.kriging import Field, field
 from netwright.cost.least_squares import non_negative
 from netwright.cost.roofline import (
     bound_seconds,
@@ -31,7 +32,8 @@ CONFIDENCE = 0.9
 DEVIATIONS = 1.645  # of a normal distribution, for CONFIDENCE
 LEAST_SPREAD = 0.03  # no interval is narrower: repeats on a shared machine differ by so much
 OTHER_VARIANT = 2.0  # how much wider the interval is when another variant's table must do
-FEW_POINTS = 0.3  # deviation in logarithms of a table too small to test on itself
+FEW = 4  # a table of fewer points cannot be tested on itself,
+FEW_POINTS = 0.3  # and has this deviation in logarithms
 
 
 @final
@@ -41,21 +43,20 @@ class Fit:
 
     `seconds ~ sum_s coefficients[s] * product of the sizes in s`, over all subsets s of the sizes,
     with no coefficient negative: a fixed cost, and one term for each array that a kernel walks
-    (for a product of T, K, N: T K N arithmetic, K N weights, T K inputs, T N outputs). The ratio
-    of measured to modelled is interpolated between the points (in logarithms, by inverse distance
-    to the square). `deviation` is the leave-one-out residual of log seconds.
+    (for a product of T, K, N: T K N arithmetic, K N weights, T K inputs, T N outputs). The
+    logarithm of the ratio of measured to modelled is a field over the logarithms of the sizes.
+    `least_deviation` is that of log seconds at a point itself.
     """
 
-    log_sizes: NDArray[np.float64]  # [points, dims]
     coefficients: NDArray[np.float64]  # [2 ** dims]
-    log_ratio: NDArray[np.float64]  # [points]
-    deviation: float
+    ratio: Field
+    least_deviation: float
 
-    def seconds(self, sizes: NDArray[np.float64]) -> float:
-        """The time at sizes [dims], each at least 1."""
-        return float((terms(sizes[None]) @ self.coefficients)[0]) * math.exp(
-            interpolate(self.log_sizes, self.log_ratio, np.log(sizes))
-        )
+    def seconds(self, sizes: NDArray[np.float64]) -> tuple[float, float]:
+        """(the time at sizes [dims], each at least 1; the deviation of its logarithm)."""
+        ratio, deviation = self.ratio.at(np.log(sizes))
+        modelled = float((terms(sizes[None]) @ self.coefficients)[0])
+        return modelled * math.exp(ratio), math.hypot(deviation, self.least_deviation)
 
 
 def terms(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -66,36 +67,18 @@ def terms(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def interpolate(
-    at: NDArray[np.float64], values: NDArray[np.float64], where: NDArray[np.float64]
-) -> float:
-    """Inverse distance weighting: exact at a point, an average of neighbours elsewhere."""
-    squared = ((at - where) ** 2).sum(axis=1)
-    weights = 1.0 / (squared + 1e-9) ** 2
-    return float(weights @ values / weights.sum())
-
-
 @lru_cache(maxsize=1024)
 def fit(table: Table) -> Fit:
-    """The table, ready to be asked, with its own leave-one-out error."""
+    """The table, ready to be asked."""
     sizes = np.maximum(np.array([p.sizes for p in table.points], dtype=np.float64), 1.0)
     seconds = np.array([p.seconds for p in table.points])
     features = terms(sizes)
     # Every point counts by its relative error.
     coefficients = non_negative(features / seconds[:, None], np.ones(len(seconds)))
     ratio = np.log(seconds / (features @ coefficients))
-    places = np.log(sizes)
     noise = float(np.median([p.spread for p in table.points]))
-    deviation = FEW_POINTS
-    if len(seconds) > 3:
-        left_out = np.arange(len(seconds))
-        residuals = [
-            abs(ratio[i] - interpolate(places[left_out != i], ratio[left_out != i], places[i]))
-            for i in left_out
-        ]
-        # 1.4826 x the median of absolute values: the deviation, not moved by a few odd points.
-        deviation = 1.4826 * float(np.median(residuals))
-    return Fit(places, coefficients, ratio, max(math.hypot(deviation, noise), LEAST_SPREAD))
+    least = max(noise, LEAST_SPREAD if len(seconds) >= FEW else FEW_POINTS)
+    return Fit(coefficients, field(np.log(sizes), ratio), least)
 
 
 def find(unit: Unit, work: Work, regime: Regime) -> Table | None:
@@ -129,7 +112,8 @@ def table(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cost:
     if found is None:
         return roofline(machine, unit, work, setting)
     ready = fit(found)
-    seconds = ready.seconds(np.maximum(np.array(work.sizes, dtype=np.float64), 1.0))
+    sizes = np.maximum(np.array(work.sizes, dtype=np.float64), 1.0)
+    seconds, deviation = ready.seconds(sizes)
     ideal, resource = ideal_seconds(machine, unit, work, setting)
     if setting.units > 1:
         alone = Setting(1, setting.weights_reuse_bytes, setting.activations_reuse_bytes)
@@ -137,7 +121,7 @@ def table(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cost:
         seconds *= ideal / single if single > 0 else 1.0
     seconds = max(seconds, bound_seconds(machine, unit, work, setting))
     fixed = overhead_seconds(machine, work, setting)
-    doubt = ready.deviation * (1.0 if found.variant == work.variant else OTHER_VARIANT)
+    doubt = deviation * (1.0 if found.variant == work.variant else OTHER_VARIANT)
     wide = math.exp(DEVIATIONS * doubt)
     interval = Interval(seconds / wide + fixed, seconds * wide + fixed, CONFIDENCE)
     total = seconds + fixed

@@ -90,6 +90,7 @@ class View:
 
     format: str
     shape: tuple[int, ...]
+    stride_bytes: tuple[int, ...]
     elements: int
     num_bytes: int
 
@@ -106,7 +107,9 @@ def view(operand: OperandLike, symbols: Mapping[str, int]) -> View:
     elements = 1
     for size in shape:
         elements *= size
-    return View(operand.format, shape, elements, broadcast_bytes(operand.format, shape, strides))
+    return View(
+        operand.format, shape, strides, elements, broadcast_bytes(operand.format, shape, strides)
+    )
 
 
 def views(

@@ -162,6 +162,26 @@ class NativeRuntime(Runtime):
             raise RunError(f"{self._name}.{entry}: {error}") from error
         self._last = (found, values)
 
+    def execute_slice(
+        self, entry: str, symbols: Mapping[str, int], first: int, last: int
+    ) -> tuple[float, ...]:
+        """Runs tasks [first, last) only, on this thread → the seconds of each.
+
+        Slices in order are a whole run, with something else between them: a look at the machine.
+        """
+        found = self._entry(entry)
+        values = [int(symbols.get(name, low)) for name, low, _ in found.all_bounds]
+        try:
+            self._core.run_slice(found.index, values, first, last)
+        except (IndexError, ValueError, TypeError, OverflowError) as error:
+            raise RunError(f"{self._name}.{entry}: {error}") from error
+        flat = self._core.times(last)[2 * first :]
+        return tuple(1e-9 * (end - start) for start, end in zip(flat[::2], flat[1::2], strict=True))
+
+    def num_tasks(self, entry: str) -> int:
+        """How many tasks an entry has."""
+        return self._entry(entry).num_tasks
+
     def _entry(self, name: str) -> _Entry:
         if name not in self._entries:
             raise RunError(f"{self._name}: no entry {name!r}; it has {sorted(self._entries)}")

@@ -1,4 +1,7 @@
-"""Convolutions, pooling. Sizes: (P output places, taps, C inputs of a group, O outputs)."""
+"""Convolutions, pooling. Sizes: (P output places, taps, C inputs of a group, O outputs).
+
+Outputs and places are those that the kernels really compute: whole vectors of them.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,36 @@ from netwright.cost.formulas.build import (
 )
 from netwright.cost.work import Work
 
+LANES = 8  # of a vector; packed outputs are padded to it (native/kernels/float_pack.hpp)
+FEW_INPUTS = 8  # up to so many, a row of taps is one run of inputs (native/kernels/float_conv.hpp)
+
 
 def conv_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """2 B O H W (C / groups) kh kw operations; variant "pointwise" (1x1), "window", "grouped"."""
+    """2 B O H W (C / groups) kh kw operations; variant by how the kernel walks its taps.
+
+    "pointwise" (1x1), "window", "grouped", or "lines", whose sizes are (P, kh, kw C, O): few
+    inputs, so that each row of taps is read in one run.
+    """
     out, x, _ = (need(opcode, operands, i) for i in range(3))
     kh, kw, groups = (int(parameter(opcode, parameters, i)) for i in (0, 1, 8))
     inputs = x.shape[1] // max(groups, 1)
-    inner = inputs * kh * kw
-    variant = "grouped" if groups > 1 else "pointwise" if kh * kw == 1 else "window"
+    variant, inner = "window", (kh * kw, inputs)
+    if groups > 1:
+        variant = "grouped"
+    elif kh * kw == 1:
+        variant = "pointwise"
+    elif inputs <= FEW_INPUTS:
+        variant, inner = "lines", (kh, kw * inputs)
     code = parameter(opcode, parameters, 9)
-    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, (kh * kw, inputs), code)
+    operations = 2.0 * out.elements * inputs * kh * kw
+    places = out.elements // max(out.shape[1], 1)
+    sizes = (places, *inner, whole(out.shape[1]))
+    return _conv(opcode, variant, operands, operations, sizes, code)
+
+
+def whole(count: int) -> int:
+    """So many elements in whole vectors."""
+    return -(-count // LANES) * LANES
 
 
 def conv_winograd(opcode: str, operands: Views, parameters: Parameters) -> Work:
@@ -63,7 +86,9 @@ def conv_depthwise(opcode: str, operands: Views, parameters: Parameters) -> Work
     inner = int(parameter(opcode, parameters, 0) * parameter(opcode, parameters, 1))
     code = parameter(opcode, parameters, 8)
     variant = "unit" if parameter(opcode, parameters, 3) == 1 else "strided"
-    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, (inner,), code)
+    batch, channels, height, width = out.shape
+    sizes = (batch * height * whole(width), inner, whole(channels))
+    return _conv(opcode, variant, operands, 2.0 * out.elements * inner, sizes, code)
 
 
 def conv_transpose(opcode: str, operands: Views, parameters: Parameters) -> Work:
@@ -73,7 +98,8 @@ def conv_transpose(opcode: str, operands: Views, parameters: Parameters) -> Work
     inputs = x.shape[1] // max(groups, 1)
     operations = 2.0 * x.elements * (out.shape[1] // max(groups, 1)) * kh * kw
     code = parameter(opcode, parameters, 9)
-    return _conv(opcode, "fp32", operands, operations, (kh * kw, inputs), code)
+    sizes = (out.elements // max(out.shape[1], 1), kh * kw, inputs, out.shape[1])
+    return _conv(opcode, "fp32", operands, operations, sizes, code)
 
 
 def _conv(
@@ -81,15 +107,14 @@ def _conv(
     variant: str,
     operands: Views,
     operations: float,
-    inner: tuple[int, ...],
+    sizes: tuple[int, ...],
     function_code: float,
 ) -> Work:
     out, x, weight = (need(opcode, operands, i) for i in range(3))
-    outputs = out.shape[1]
     return weighted(
         opcode,
         variant,
-        (out.elements // max(outputs, 1), *inner, outputs),
+        sizes,
         (("fp32", operations + function_operations(function_code, out.elements)),),
         size(weight, optional(operands, 3)),
         size(x, optional(operands, 4)),

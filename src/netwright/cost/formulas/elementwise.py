@@ -13,6 +13,7 @@ from netwright.cost.formulas.build import (
     plain,
     size,
 )
+from netwright.cost.formulas.walk import runs
 from netwright.cost.work import Work
 
 
@@ -25,12 +26,13 @@ def unary(opcode: str, operands: Views, parameters: Parameters) -> Work:
 
 
 def binary(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """One operation an element, and the fused function's."""
-    out = need(opcode, operands, 0)
+    """One operation an element, and the fused function's. Sizes: (runs, elements of a run)."""
+    out, a, b = (need(opcode, operands, i) for i in range(3))
     code = parameter(opcode, parameters, 1)
     operations = out.elements + function_operations(code, out.elements)
-    read = size(need(opcode, operands, 1), need(opcode, operands, 2))
-    return plain(opcode, "fp32", (out.elements,), operations, read, out.num_bytes)
+    found = runs((out, a, b))
+    sizes = (1, out.elements) if found is None else found[:2]
+    return plain(opcode, "fp32", sizes, operations, size(a, b), out.num_bytes)
 
 
 def where(opcode: str, operands: Views, parameters: Parameters) -> Work:

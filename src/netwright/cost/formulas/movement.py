@@ -1,8 +1,9 @@
-"""Copies and gathers: bytes, no arithmetic. Sizes: (elements that move,)."""
+"""Copies and gathers: bytes, no arithmetic. Sizes: (elements that move,) unless said."""
 
 from __future__ import annotations
 
 from netwright.cost.formulas.build import Parameters, Views, need, plain, size
+from netwright.cost.formulas.walk import runs
 from netwright.cost.work import Traffic, TrafficKind, Work
 
 
@@ -25,10 +26,19 @@ def gather_rows(opcode: str, operands: Views, parameters: Parameters) -> Work:
 
 
 def copy(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """Variant: from format to format."""
+    """Variant: from format to format, "across" where one side is not adjacent.
+
+    Sizes: (runs, elements of a run).
+    """
     out, x = need(opcode, operands, 0), need(opcode, operands, 1)
     variant = f"{x.format},{out.format}"
-    return plain(opcode, variant, (out.elements,), 0, x.num_bytes, out.num_bytes)
+    found = runs((out, x))
+    if found is None:
+        return plain(opcode, variant, (1, out.elements), 0, x.num_bytes, out.num_bytes)
+    to, source = found.inner_bytes
+    if found.length > 1 and to != source and source != 0:
+        variant += ",across"
+    return plain(opcode, variant, found[:2], 0, x.num_bytes, out.num_bytes)
 
 
 def fill(opcode: str, operands: Views, parameters: Parameters) -> Work:

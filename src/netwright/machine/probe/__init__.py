@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import final
@@ -15,26 +16,31 @@ from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
 from netwright.machine.probe.process import runtime_bytes
 from netwright.machine.probe.sweep import Progress, better_memories, better_peaks, memories, peaks
-from netwright.machine.probe.timing import tables
+from netwright.machine.probe.timing import rounds
+from netwright.machine.probe.undisturbed import Samples, tables_of
 from netwright.machine.store import is_stale, load, save, store_path
 from netwright.machine.verify import verify
 
-__all__ = ["FULL", "QUICK", "Depth", "Progress", "here", "probe", "store_path"]
+__all__ = ["FULL", "QUICK", "Depth", "Progress", "full", "here", "probe", "store_path"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How long a probe looks: wall seconds in all at most, and for one sweep and one kernel."""
+    """How long a probe looks: wall seconds in all at most, for one sweep and one visit of a kernel.
+
+    Bandwidths and arithmetic are swept once, and again after as many rounds over the kernels.
+    """
 
     name: str
     seconds: float
     sweep_seconds: float
     point_seconds: float
+    sweeps: int
 
 
-FULL = Depth("full", seconds=50.0, sweep_seconds=0.08, point_seconds=0.008)
-QUICK = Depth("quick", seconds=8.0, sweep_seconds=0.02, point_seconds=0.002)
+FULL = Depth("full", seconds=52.0, sweep_seconds=0.06, point_seconds=0.0002, sweeps=4)
+QUICK = Depth("quick", seconds=8.0, sweep_seconds=0.02, point_seconds=0.0, sweeps=1)
 
 # One task of the executable: read its record, resolve, call. Judged, not measured apart.
 DISPATCH_SECONDS = 1e-7
@@ -76,6 +82,15 @@ def here(progress: Progress = silent) -> Machine:
     return probe(QUICK, progress)
 
 
+def full(progress: Progress = silent) -> Machine:
+    """The stored full profile of this machine; probed now when there is none.
+
+    Raises:
+        MachineError: the store is damaged or cannot be written.
+    """
+    return load(store_path(), host().key, (FULL.name,)) or probe(FULL, progress)
+
+
 def measure(found: Host, depth: Depth, progress: Progress) -> Machine:
     """The machine as measured now; nothing is kept."""
     deadline = time.monotonic() + depth.seconds
@@ -85,17 +100,23 @@ def measure(found: Host, depth: Depth, progress: Progress) -> Machine:
     progress("memory", 0.02)
     levels = memories(found, depth.sweep_seconds, source)
     points: tuple[KernelPoint, ...] = (*language_points(), *vision_points())
-    kernels = tables(
+    samples: Mapping[KernelPoint, Samples] = {}
+    sweeps = depth.sweeps
+    for taken in rounds(
         points,
         found.caches[-1].size_bytes,
         depth.point_seconds,
         deadline,
         lambda what, share: progress(what, 0.05 + 0.9 * share),
-    )
-    # Once more after the kernels: what the machine can do shows when others leave it alone.
-    progress("memory again", 0.96)
-    levels = better_memories(levels, memories(found, depth.sweep_seconds, source))
-    arithmetic = better_peaks(arithmetic, peaks(found, depth.sweep_seconds * 2))
+    ):
+        samples = taken
+        if sweeps > 0:
+            # Once more: what the machine can do shows when others leave it alone.
+            levels = better_memories(levels, memories(found, depth.sweep_seconds, source))
+            arithmetic = better_peaks(arithmetic, peaks(found, depth.sweep_seconds * 2))
+            sweeps -= 1
+    progress("tables", 0.97)
+    kernels = tables_of(samples)
     unit = Unit(
         name="core",
         count=found.processors,

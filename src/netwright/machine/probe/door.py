@@ -48,15 +48,20 @@ class ProbeCore(Protocol):
         budget_seconds: float,
         between_bytes: int,
         avx2: bool,
-    ) -> list[tuple[float, float]]:
-        """(seconds of one call, of the reference beside it), a pair a sample. ValueError: refused.
+    ) -> list[tuple[float, float, float]]:
+        """(seconds of one call, of the reference beside it, of the memory further out), a sample.
 
+        ValueError: refused by the opcode.
         Before each call `between_bytes` of other memory are read and what is produced is written.
         """
         ...
 
     def reference_seconds(self, avx2: bool) -> float:
         """Seconds of a fixed piece of work."""
+        ...
+
+    def stream_seconds(self, avx2: bool) -> float:
+        """Seconds to read a fixed piece of the main memory."""
         ...
 
 

@@ -14,22 +14,26 @@ from netwright.machine.probe.points import (
     point,
 )
 
-SIDES = (3, 6, 12, 24, 48, 96)
+SIDES = (3, 6, 12, 24, 48, 96, 192)
 CHANNELS = (
     (8, 32), (16, 16), (16, 96), (48, 16), (32, 64), (96, 24), (64, 64), (64, 256), (128, 128),
     (192, 48), (256, 64), (40, 240), (256, 256), (512, 128), (160, 640), (512, 512), (1024, 256),
 )  # fmt: skip
 LARGEST_POINTWISE = 2**26  # multiply-adds
-PLACES = ((1, 4), (1, 48), (8, 8), (32, 32), (48, 160))  # height, width of the output
-WINDOWS = ((1, 3), (1, 5), (3, 3), (5, 5), (7, 7), (3, 33), (1, 128))
-INPUTS = (1, 4, 16, 64, 256)
-OUTPUTS = (4, 16, 64, 256)
+PLACES = ((1, 4), (1, 48), (8, 8), (32, 32), (48, 160), (128, 128))  # height, width of the output
+WINDOWS = ((1, 3), (1, 5), (3, 3), (5, 5), (7, 7), (3, 33))
+INPUTS = (16, 32, 64, 256)
+FEW_INPUTS = (1, 2, 4, 6)  # of these a row of taps is read in one run
+LINE_PLACES = ((1, 64), (10, 10), (24, 40), (48, 160), (128, 128))
+LINE_WINDOWS = ((1, 3), (1, 9), (3, 3), (5, 5), (9, 3), (3, 21), (5, 35))
+OUTPUTS = (8, 16, 32, 64, 256)
 LARGEST_WINDOW = 2**26
 WINOGRAD_SIDES = (8, 16, 40, 80)  # of the output, whole tiles
 WINOGRAD_CHANNELS = ((1, 32), (16, 16), (48, 8), (32, 96), (96, 32), (128, 128), (256, 256))
 LARGEST_WINOGRAD = 2**27  # multiply-adds of the direct form
-DEPTHWISE_SIDES = (4, 8, 16, 32, 64)
+DEPTHWISE_SIDES = (4, 8, 16, 32, 64, 128)
 DEPTHWISE_CHANNELS = (16, 64, 192, 640)
+LARGEST_DEPTHWISE = 2**21  # elements
 
 
 def _parameters(kernel: tuple[int, int], stride: int, last: tuple[int, ...]) -> tuple[int, ...]:
@@ -68,8 +72,18 @@ def _pointwise() -> Iterator[KernelPoint]:
 
 
 def _windows() -> Iterator[KernelPoint]:
-    """Every second point of the grid; small images with a stride of 2."""
-    grid = product(enumerate(PLACES), enumerate(WINDOWS), enumerate(INPUTS), enumerate(OUTPUTS))
+    """Every second point of two grids; one size of image with a stride of 2."""
+    yield from _grid("window", (PLACES, WINDOWS), INPUTS, OUTPUTS)
+    yield from _grid("lines", (LINE_PLACES, LINE_WINDOWS), FEW_INPUTS, OUTPUTS[:-1])
+
+
+def _grid(
+    variant: str,
+    planes: tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]],
+    depths: tuple[int, ...],
+    widths: tuple[int, ...],
+) -> Iterator[KernelPoint]:
+    grid = product(*(enumerate(each) for each in (*planes, depths, widths)))
     for (a, place), (b, kernel), (c, inputs), (d, outputs) in grid:
         taps, places = kernel[0] * kernel[1], place[0] * place[1]
         work = places * taps * inputs * outputs
@@ -78,8 +92,8 @@ def _windows() -> Iterator[KernelPoint]:
         stride = 2 if a == 2 else 1
         operands = _operands(place, stride, (inputs, outputs), packed(outputs, inputs, taps, 1))
         parameters = (*_parameters(kernel, stride, (1, 0)), 0.0, 0.0)
-        sizes = (places, taps, inputs, outputs)
-        yield point("conv_packed", "window", sizes, operands, parameters)
+        inner = (kernel[0], kernel[1] * inputs) if variant == "lines" else (taps, inputs)
+        yield point("conv_packed", variant, (places, *inner, outputs), operands, parameters)
 
 
 def _winograd() -> Iterator[KernelPoint]:
@@ -97,10 +111,12 @@ def _depthwise() -> Iterator[KernelPoint]:
     for side, channels, kernel, stride in product(
         DEPTHWISE_SIDES, DEPTHWISE_CHANNELS, (3, 5), (1, 2)
     ):
+        if side * side * channels > LARGEST_DEPTHWISE:
+            continue
         weight = dense("fp32", kernel * kernel, channels, resident=True)
         operands = _operands((side, side), stride, (channels, channels), weight)
         parameters = (*_parameters((kernel, kernel), stride, (0,)), 0.0, 0.0)
-        sizes = (side * side, kernel * kernel, channels)
+        sizes = (side * -(-side // 8) * 8, kernel * kernel, channels)
         variant = "unit" if stride == 1 else "strided"
         yield point("conv_depthwise", variant, sizes, operands, parameters)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 from netwright.machine.probe.points import KernelPoint, cold_too, dense, image, packed, point
@@ -21,9 +22,10 @@ PIXELS = (
 )  # fmt: skip
 LARGEST_PRODUCT = 2**27  # multiply-adds
 ELEMENTS = (256, 4096, 65536, 524288)
+MANY_ELEMENTS = 2**21  # three arrays of so many are more than a shared cache keeps
 REDUCTIONS = (
     (1, 64, 1024), (1, 2048, 64), (1, 256, 512), (128, 256, 1), (32, 4096, 1), (1, 1024, 1),
-    (16, 128, 64), (4, 64, 256),
+    (16, 128, 64), (4, 64, 256), (1, 16384, 64), (1, 4096, 256),
 )  # fmt: skip
 # Codes in the order of graph/ops/function.py, without those that answer booleans.
 FUNCTIONS = (*range(30), 32, 33)
@@ -74,9 +76,12 @@ def elements() -> Iterator[KernelPoint]:
         x = dense("fp32", count)
         for code in FUNCTIONS:
             yield point("unary", str(code), (count,), (x, x), (code, 0.5, 1.0))
-        yield point("binary", "fp32", (count,), (x, x, x), (0, 0, 0.0, 0.0))
-        yield point("copy", "fp32,fp32", (count,), (x, x))
         yield point("fill", "fp32", (count,), (x,), (0.0,))
+    for count in (*ELEMENTS, MANY_ELEMENTS):
+        x = dense("fp32", count)
+        yield point("binary", "fp32", (1, count), (x, x, x), (0, 0, 0.0, 0.0))
+        yield point("copy", "fp32,fp32", (1, count), (x, x))
+    yield from _runs()
     for outer, middle, inner in REDUCTIONS:
         out, x = dense("fp32", outer, inner), dense("fp32", outer, middle, inner)
         yield point("reduce", "fp32", (outer, middle, inner), (out, x), (0,))
@@ -86,6 +91,23 @@ def elements() -> Iterator[KernelPoint]:
         parameters = (0, kernel, kernel, 2, 2, pad, pad, 1, 1, 0)
         sizes = (side * side, kernel * kernel, channels)
         yield point("pool", "fp32", sizes, operands, parameters)
+
+
+def _runs() -> Iterator[KernelPoint]:
+    """What is not in one piece: into part of wider rows, by rows with a vector, across."""
+    for count, length in product((16, 256, 4096, 16384), (4, 16, 64, 256)):
+        if count * length > MANY_ELEMENTS // 2:
+            continue
+        rows, line = dense("fp32", count, length), dense("fp32", length)
+        wider = replace(
+            rows, stride_bytes=(16 * length, 4), size_bytes=4 * length * (4 * count - 3)
+        )
+        same = replace(line, shape=(count, length), stride_bytes=(0, 4))
+        sizes = (count, length)
+        yield point("copy", "fp32,fp32", sizes, (wider, rows))
+        yield point("binary", "fp32", sizes, (rows, rows, same), (0, 0, 0.0, 0.0))
+        turned = replace(rows, stride_bytes=(4, 4 * count))
+        yield point("copy", "fp32,fp32,across", sizes, (rows, turned))
 
 
 def recurrent() -> Iterator[KernelPoint]:

@@ -1,10 +1,10 @@
-"""Points → tables: each kernel timed one call at a time, as a program calls it, in passes."""
+"""Points → samples: each kernel timed one call at a time, as a program calls it, in rounds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TypeAlias, final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,17 @@ from numpy.typing import NDArray
 from netwright.machine.probe.door import TimedOperand, core
 from netwright.machine.probe.points import CODES, KernelPoint, ProbeOperand
 from netwright.machine.probe.sweep import Progress
-from netwright.machine.table import Point, Regime, Table
+from netwright.machine.probe.undisturbed import WANTED, Samples, usual_of
+from netwright.machine.table import Regime
 
 FILL = 0x3C  # every format reads this byte as an ordinary number: never a NaN or a denormal
 LEAST_COLD_BYTES = 2**26
 MOST_COLD_BYTES = 2**28
 POOL_BYTES = 2**25  # what is not cold lies here, one operand after the other
-PASSES = 2  # far apart in time, so that a busy spell does not spoil a point
-MOST_PASSES = 4  # for points that were never left alone
 # Read between two calls where weights are not warm: it sends the inner caches' contents out.
 BETWEEN_BYTES = 2**20
 
-# A sample counts when the reference beside it took at most this many times its usual least.
-ALONE = 1.1
-FEWEST_SAMPLES = 4
-
-Samples: TypeAlias = list[tuple[float, float]]  # (seconds of a call, of the reference beside it)
+FIRST_ROUNDS = 3  # over all points; later rounds are for those that were left alone too seldom
 
 
 @final
@@ -89,70 +84,42 @@ def _filled(size_bytes: int) -> NDArray[np.uint8]:
     return raw[start : start + size_bytes]
 
 
-def tables(
+def rounds(
     points: Sequence[KernelPoint],
     last_cache_bytes: int,
     budget_seconds: float,
     deadline_seconds: float,
     progress: Progress,
-) -> tuple[Table, ...]:
-    """Every point that this core can run, until the deadline (of time.monotonic).
+) -> Iterator[Mapping[KernelPoint, Samples]]:
+    """After each round all samples so far of the points that this core can run.
 
-    The points are taken in rounds over the opcodes, so that a slow machine, stopped early, still
-    has some of everything, and all of them in passes: two, then more for those that never had the
-    processor to themselves.
+    All points are visited in every round, so that each has samples of moments that lie far apart;
+    from the fourth round on, those that have been left alone too seldom. Within a round the opcodes
+    take turns, so that a slow machine, stopped early, still has some of everything. It ends at the
+    deadline (of time.monotonic), or when all were left alone often enough.
     """
     timer = Timer(min(max(3 * last_cache_bytes, LEAST_COLD_BYTES), MOST_COLD_BYTES))
-    waiting = _in_rounds([p for p in points if p.opcode in WRITTEN])
+    waiting = _in_turns([p for p in points if p.opcode in WRITTEN])
     taken: dict[KernelPoint, Samples] = {}
-    for index in range(MOST_PASSES):
-        if index >= PASSES:
-            usual = usual_reference(taken)
-            waiting = [p for p in waiting if p in taken and _alone(taken[p], usual) is None]
-        for place, point in enumerate(waiting):
-            if time.monotonic() > deadline_seconds:
-                return _tables(taken)
-            share = min((index + place / len(waiting)) / PASSES, 1.0)
-            progress(f"{point.opcode} {point.variant}", share)
-            measured = timer.time(point, budget_seconds / PASSES)
+    begun, index = time.monotonic(), 0
+    while waiting:
+        for point in waiting:
+            now = time.monotonic()
+            if now > deadline_seconds:
+                yield taken
+                return
+            progress(f"{point.opcode} {point.variant}", (now - begun) / (deadline_seconds - begun))
+            measured = timer.time(point, budget_seconds)
             if measured is not None:
                 taken.setdefault(point, []).extend(measured)
-    return _tables(taken)
+        yield taken
+        index += 1
+        if index >= FIRST_ROUNDS:
+            usual = usual_of(taken)
+            waiting = [p for p in taken if usual.num_alone(taken[p]) < WANTED]
 
 
-def usual_reference(taken: dict[KernelPoint, Samples]) -> float:
-    """What the reference takes when the processor is left alone."""
-    return float(np.quantile([r for samples in taken.values() for _, r in samples] or [0.0], 0.05))
-
-
-def _alone(samples: Samples, usual: float) -> list[float] | None:
-    kept = [seconds for seconds, reference in samples if reference <= ALONE * usual]
-    return kept if len(kept) >= FEWEST_SAMPLES else None
-
-
-def point_of(sizes: tuple[int, ...], samples: Samples, usual: float) -> Point:
-    """Median and spread of the undisturbed samples; else of the third that was disturbed least."""
-    kept = _alone(samples, usual)
-    if kept is None:
-        least = sorted(samples, key=lambda s: s[1])
-        kept = [seconds for seconds, _ in least[: max(FEWEST_SAMPLES, len(least) // 3)]]
-    low, middle, high = (float(q) for q in np.quantile(np.array(kept), (0.25, 0.5, 0.75)))
-    return Point(sizes, middle, (high - low) / 2 / middle)
-
-
-def _tables(taken: dict[KernelPoint, Samples]) -> tuple[Table, ...]:
-    usual = usual_reference(taken)
-    found: dict[tuple[str, str, Regime], list[Point]] = {}
-    for point, samples in taken.items():
-        key = (point.opcode, point.variant, point.regime)
-        found.setdefault(key, []).append(point_of(point.sizes, samples, usual))
-    return tuple(
-        Table(opcode, variant, regime, tuple(sorted(points, key=lambda p: p.sizes)))
-        for (opcode, variant, regime), points in found.items()
-    )
-
-
-def _in_rounds(points: Sequence[KernelPoint]) -> list[KernelPoint]:
+def _in_turns(points: Sequence[KernelPoint]) -> list[KernelPoint]:
     groups: dict[tuple[str, str, Regime], list[KernelPoint]] = {}
     for point in points:
         groups.setdefault((point.opcode, point.variant, point.regime), []).append(point)
