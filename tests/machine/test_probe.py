@@ -14,7 +14,7 @@ from netwright.machine.probe.door import core
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
-from netwright.machine.probe.process import runtime_bytes
+from netwright.machine.probe.process import held
 from netwright.machine.probe.sweep import thread_counts
 from netwright.machine.probe.timing import Timer, rounds
 from netwright.machine.probe.undisturbed import (
@@ -202,4 +202,12 @@ def test_a_point_stands_in_the_tables_of_all_its_regimes() -> None:
 
 
 def test_the_runtime_holds_something_but_not_much() -> None:
-    assert 2**16 < runtime_bytes() < 2**24
+    found = held()
+    assert 0 <= found.runtime_bytes < 2**22
+    assert found.code is not None
+    known = dict(found.code.windows)
+    assert known[""] and known["conv_packed"] and known["matmul_quant"]
+    few, more = (
+        found.code.resident_bytes(o) for o in (["copy"], ["copy", "conv_packed", "no such"])
+    )
+    assert 2**16 < found.code.resident_bytes([]) < few < more < 2**24

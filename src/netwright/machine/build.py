@@ -11,8 +11,18 @@ from pydantic import ValidationError
 
 from netwright.errors import MachineError
 from netwright.machine.document import Document
-from netwright.machine.machine import Axis, Basis, Link, Machine, Memory, Slowdown, Source, Unit
-from netwright.machine.schema import MachineSection, SlowdownSection, UnitSection
+from netwright.machine.machine import (
+    Axis,
+    Basis,
+    Code,
+    Link,
+    Machine,
+    Memory,
+    Slowdown,
+    Source,
+    Unit,
+)
+from netwright.machine.schema import CodeSection, MachineSection, SlowdownSection, UnitSection
 from netwright.machine.table import Point, Table
 from netwright.machine.verify import verify
 
@@ -75,6 +85,7 @@ def build(document: Document, where: str) -> Machine:
         launch_seconds=section.launch_seconds,
         synchronise_seconds=section.synchronise_seconds,
         runtime_bytes=section.runtime_bytes,
+        code=_code(section.code),
     )
     try:
         return verify(machine)
@@ -122,6 +133,12 @@ def _unit(unit: UnitSection, find: _Sources) -> Unit:
     )
 
 
+def _code(section: CodeSection | None) -> Code | None:
+    if section is None:
+        return None
+    return Code(section.window_bytes, tuple((k, tuple(v)) for k, v in section.windows.items()))
+
+
 def _slowdown(section: SlowdownSection | None, find: _Sources, field: str) -> Slowdown:
     if section is None:
         return UNMEASURED
@@ -154,7 +171,9 @@ def dump(machine: Machine) -> Document:
 
 
 # Pairs that a file writes as a mapping.
-_MAPPINGS = frozenset({"rates", "energy_joules_per_operation", "units_speed", "units_read"})
+_MAPPINGS = frozenset(
+    {"rates", "energy_joules_per_operation", "units_speed", "units_read", "windows"}
+)
 
 
 def _plain(value: Any, keys: Mapping[Source, str] | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
@@ -187,13 +188,30 @@ class Link:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Code:
+    """Which pieces of the runtime's code become resident: `window_bytes` each, by their number.
+
+    `windows` are those that an opcode's calls bring in; of the opcode "", those of any run.
+    """
+
+    window_bytes: int
+    windows: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def resident_bytes(self, opcodes: Iterable[str]) -> int:
+        """What runs of these opcodes bring in together; an opcode that is not known counts 0."""
+        known = dict(self.windows)
+        return self.window_bytes * len({w for name in ("", *opcodes) for w in known.get(name, ())})
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A machine. Units, memories and `static_power_watts` are those of one innermost member.
 
     `busy_power_watts` is the power under load (thermal design power where no better is known).
     `launch_seconds` is the fixed cost of starting one task, `synchronise_seconds` that of one
     barrier among all units. `runtime_bytes` is what the runtime holds in a process besides any
-    program.
+    program, and `code` what a program's opcodes bring in of its code.
     """
 
     name: str
@@ -211,6 +229,11 @@ class Machine:
     launch_seconds: float = 0.0
     synchronise_seconds: float = 0.0
     runtime_bytes: int = 0
+    code: Code | None = None
+
+    def held_bytes(self, opcodes: Iterable[str]) -> int:
+        """What the runtime holds in a process that runs these opcodes, besides their operands."""
+        return self.runtime_bytes + (self.code.resident_bytes(opcodes) if self.code else 0)
 
     @property
     def num_devices(self) -> int:

@@ -108,6 +108,16 @@ class LinkSection(Section):
     source: str | None = None
 
 
+class CodeSection(Section):
+    """`code`: pieces of the runtime's code by opcode."""
+
+    window_bytes: Bytes
+    windows: Annotated[
+        dict[str, Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=4096)]],
+        Field(max_length=256),
+    ]
+
+
 class MachineSection(Section):
     """The whole file. `source` is the default of every section that names none."""
 
@@ -127,3 +137,4 @@ class MachineSection(Section):
     launch_seconds: NotNegative = 0.0
     synchronise_seconds: NotNegative = 0.0
     runtime_bytes: Annotated[int, Field(ge=0, le=2**40)] = 0
+    code: CodeSection | None = None

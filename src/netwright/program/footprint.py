@@ -13,6 +13,7 @@ from typing import TypeAlias
 from netwright.errors import ProgramError
 from netwright.graph.extent import Affine, resolve
 from netwright.native import core
+from netwright.program.drawn import drawn_bytes
 from netwright.program.encode import BLOCKS, FORMAT_CODES, PAGE_BYTES
 from netwright.program.opcodes import STAGE_OPCODES
 from netwright.program.program import ArenaKind, Operand, Program, Task
@@ -58,7 +59,7 @@ def touched_bytes(program: Program, calls: Iterable[Call]) -> int:
 def arena_bytes(program: Program, calls: Iterable[Call]) -> dict[int, int]:
     """Arena → bytes expected to be resident: gathered tables by rows drawn at random."""
     found, gathered = _pages(program, calls)
-    held = {arena: PAGE_BYTES * _union(spans) for arena, spans in found.items()}
+    held = {arena: _resident(program, arena, spans) for arena, spans in found.items()}
     rows: dict[tuple[int, int, int], tuple[int, int]] = {}
     for arena, low, high, (drawn, count) in gathered:
         before = rows.get((arena, low, high), (0, count))[0]
@@ -67,10 +68,25 @@ def arena_bytes(program: Program, calls: Iterable[Call]) -> dict[int, int]:
         span = (low // PAGE_BYTES, -(-high // PAGE_BYTES))
         known = found.get(arena, [])
         alone = _union([*known, span]) - _union(known)
+        file = program.arenas[arena].file
+        seen = None if file is None else drawn_bytes(file.path, low, high, drawn, count)
+        if seen is not None:
+            held[arena] = held.get(arena, 0) + min(seen, PAGE_BYTES * alone)
+            continue
         around = program.arenas[arena].kind in (ArenaKind.FILE, ArenaKind.CONSTANT)
         share = _drawn_share(high - low, drawn, count, FAULT_AROUND_BYTES if around else PAGE_BYTES)
         held[arena] = held.get(arena, 0) + round(PAGE_BYTES * alone * share)
     return held
+
+
+def _resident(program: Program, arena: int, pages: _Spans) -> int:
+    """Bytes of these pages; of a file whole windows come, as far as it reaches."""
+    if program.arenas[arena].kind is not ArenaKind.FILE:
+        return PAGE_BYTES * _union(pages)
+    each = FAULT_AROUND_BYTES // PAGE_BYTES
+    windows = [(first // each, -(-last // each)) for first, last in pages]
+    whole = -(-program.arenas[arena].size_bytes // PAGE_BYTES) * PAGE_BYTES
+    return min(FAULT_AROUND_BYTES * _union(windows), whole)
 
 
 def _drawn_share(table_bytes: int, drawn: int, rows: int, window_bytes: int) -> float:

@@ -56,7 +56,8 @@ def simulation(program: Program, machine: Machine, unit: str | None = None) -> S
         (entry.name, machine_price(machine, chosen, entry, program.threads_of(entry)))
         for entry in program.entries
     )
-    return Simulation(program, machine.name, prices, machine.runtime_bytes)
+    opcodes = {task.opcode for entry in program.entries for task in entry.tasks}
+    return Simulation(program, machine.name, prices, machine.held_bytes(opcodes))
 
 
 def _choose(program: Program, machine: Machine) -> Unit:

@@ -14,7 +14,7 @@ from netwright.machine.machine import Axis, Basis, Machine, MachineKind, Memory,
 from netwright.machine.probe.points import KernelPoint
 from netwright.machine.probe.points_language import language_points
 from netwright.machine.probe.points_vision import vision_points
-from netwright.machine.probe.process import runtime_bytes
+from netwright.machine.probe.process import held
 from netwright.machine.probe.sweep import Progress, better_memories, better_peaks, memories, peaks
 from netwright.machine.probe.timing import rounds
 from netwright.machine.probe.undisturbed import Samples, tables_of
@@ -135,6 +135,7 @@ def _machine(found: Host, unit: Unit, levels: tuple[Memory, ...], source: Source
     judged = Source(
         Basis.MEMORY, "cost of one task and of one barrier of the native runtime, judged"
     )
+    beside = held()
     return Machine(
         name="here",
         title=f"this machine: {found.processor}",
@@ -148,7 +149,8 @@ def _machine(found: Host, unit: Unit, levels: tuple[Memory, ...], source: Source
         overheads_source=judged,
         launch_seconds=DISPATCH_SECONDS,
         synchronise_seconds=BARRIER_SECONDS,
-        runtime_bytes=runtime_bytes(),
+        runtime_bytes=beside.runtime_bytes,
+        code=beside.code,
     )
 
 

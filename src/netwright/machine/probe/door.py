@@ -19,6 +19,15 @@ class ProbeCore(Protocol):
 
     __file__: str
 
+    def Executable(
+        self,
+        *tables: NDArray[np.uint8],
+        arenas: list[tuple[object, ...]],
+        entries: list[tuple[object, ...]],
+        threads: int,
+        use_avx2: bool,
+    ) -> object: ...
+
     def has_avx2(self) -> bool: ...
 
     def opcodes(self) -> list[tuple[int, str, int, bool]]: ...
