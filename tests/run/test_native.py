@@ -99,3 +99,30 @@ def test_bounds_and_names() -> None:
     assert runtime.output_names("decode") == ("logits",)
     with pytest.raises(RunError, match="no traced call"):
         runtime.timeline()
+
+
+def test_slices_in_order_are_a_whole_run() -> None:
+    case = graphs.case("mobilenet")
+    runtime = NativeRuntime(graphs.program("mobilenet"))
+    whole = runtime.call("forward", case.inputs(), {})
+    seen = {name: runtime.view("forward", name, {}) for name in whole}
+    for output in seen.values():
+        output[...] = 0.0
+    for name, value in case.inputs().items():
+        runtime.view("forward", name, {})[...] = value
+    count = runtime.num_tasks("forward")
+    cuts = [0, 1, count // 2, count]
+    took = [
+        seconds
+        for first, last in zip(cuts, cuts[1:], strict=False)
+        for seconds in runtime.execute_slice("forward", {}, first, last)
+    ]
+    assert len(took) == count
+    assert all(seconds >= 0 for seconds in took)
+    assert all(np.array_equal(seen[name], whole[name]) for name in whole)
+
+
+def test_a_slice_outside_the_tasks_is_refused() -> None:
+    runtime = NativeRuntime(graphs.program("mobilenet"))
+    with pytest.raises(RunError, match="no such tasks"):
+        runtime.execute_slice("forward", {}, 0, runtime.num_tasks("forward") + 1)
