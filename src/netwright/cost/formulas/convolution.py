@@ -82,12 +82,18 @@ _ROW_OPERATIONS = {2: (4.0, 4.0), 4: (20.0, 13.0)}
 
 def conv_depthwise(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 B C H W kh kw operations. Sizes: (P, taps, C); variant "unit" or "strided"."""
-    out = need(opcode, operands, 0)
-    inner = int(parameter(opcode, parameters, 0) * parameter(opcode, parameters, 1))
-    code = parameter(opcode, parameters, 8)
-    variant = "unit" if parameter(opcode, parameters, 3) == 1 else "strided"
+    out, x = need(opcode, operands, 0), need(opcode, operands, 1)
+    kh, kw, stride, across, pad = (int(parameter(opcode, parameters, i)) for i in range(5))
+    dilation = int(parameter(opcode, parameters, 6))
+    inner, code = kh * kw, parameter(opcode, parameters, 8)
+    variant = "unit" if across == 1 else "strided"
     batch, channels, height, width = out.shape
-    sizes = (batch * height * whole(width), inner, whole(channels))
+    # Rows of taps that lie above or below the image are left out.
+    met = sum(
+        0 <= y * stride - pad + i * dilation < x.shape[2] for y in range(height) for i in range(kh)
+    )
+    taps = round(kw * met / max(height, 1))
+    sizes = (batch * height * whole(width), taps, whole(channels))
     return _conv(opcode, variant, operands, 2.0 * out.elements * inner, sizes, code)
 
 

@@ -116,7 +116,12 @@ def _depthwise() -> Iterator[KernelPoint]:
         weight = dense("fp32", kernel * kernel, channels, resident=True)
         operands = _operands((side, side), stride, (channels, channels), weight)
         parameters = (*_parameters((kernel, kernel), stride, (0,)), 0.0, 0.0)
-        sizes = (side * -(-side // 8) * 8, kernel * kernel, channels)
+        met = sum(
+            0 <= y * stride - kernel // 2 + i < side * stride
+            for y in range(side)
+            for i in range(kernel)
+        )
+        sizes = (side * -(-side // 8) * 8, round(kernel * met / side), channels)
         variant = "unit" if stride == 1 else "strided"
         yield point("conv_depthwise", variant, sizes, operands, parameters)
 

@@ -95,7 +95,7 @@ def elements() -> Iterator[KernelPoint]:
 
 def _runs() -> Iterator[KernelPoint]:
     """What is not in one piece: into part of wider rows, by rows with a vector, across."""
-    for count, length in product((16, 256, 4096, 16384), (4, 16, 64, 256)):
+    for count, length in product((20, 300, 3000, 12000), (4, 16, 60, 250)):
         if count * length > MANY_ELEMENTS // 2:
             continue
         rows, line = dense("fp32", count, length), dense("fp32", length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import final
@@ -78,10 +79,10 @@ def _padded(operand: ProbeOperand) -> int:
 
 
 def _filled(size_bytes: int) -> NDArray[np.uint8]:
-    """Bytes at an address that is a multiple of 64, as arenas have it."""
-    raw = np.full(size_bytes + 64, FILL, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size_bytes]
+    """Pages as the runtime maps them: numpy would ask for huge ones, which arenas do not have."""
+    raw = np.frombuffer(mmap.mmap(-1, max(size_bytes, 1)), np.uint8)
+    raw[:] = FILL
+    return raw
 
 
 def rounds(
