@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_slices_in_order_are_a_whole_run() -> None:
     cuts = [0, 1, count // 2, count]
     took = [
         seconds
-        for first, last in zip(cuts, cuts[1:], strict=False)
+        for first, last in pairwise(cuts)
         for seconds in runtime.execute_slice("forward", {}, first, last)
     ]
     assert len(took) == count
