@@ -58,7 +58,8 @@ def _field(
     given: tuple[float, float],
 ) -> Field:
     reach, nugget = given
-    inverse = np.linalg.inv(_alike(apart, reach) + nugget * np.eye(len(values)))
+    covariance = _alike(apart, reach) + nugget * np.eye(len(values))
+    inverse = np.asarray(np.linalg.inv(covariance), np.float64)
     weights = inverse @ values
     spare = 1.0 / np.diag(inverse)
     missed = weights * spare  # the value minus what the others say of it

@@ -13,9 +13,9 @@ from netwright.cost.work import View
 
 
 class Runs(NamedTuple):
-    """`count` innermost runs of `length` elements; bytes from one element to the next, by view."""
+    """`num` innermost runs of `length` elements; bytes from one element to the next, by view."""
 
-    count: int
+    num: int
     length: int
     inner_bytes: tuple[int, ...]
 

@@ -83,7 +83,8 @@ def _grid(
     depths: tuple[int, ...],
     widths: tuple[int, ...],
 ) -> Iterator[KernelPoint]:
-    grid = product(*(enumerate(each) for each in (*planes, depths, widths)))
+    places_of, windows = planes
+    grid = product(enumerate(places_of), enumerate(windows), enumerate(depths), enumerate(widths))
     for (a, place), (b, kernel), (c, inputs), (d, outputs) in grid:
         taps, places = kernel[0] * kernel[1], place[0] * place[1]
         work = places * taps * inputs * outputs
