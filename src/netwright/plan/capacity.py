@@ -57,12 +57,14 @@ def footprint_of(program: Program, machine: Machine) -> Footprint:
     sizes = dict.fromkeys(ArenaKind, 0)
     for arena in program.arenas:
         sizes[arena.kind] += arena.size_bytes
+    opcodes = {task.opcode for entry in program.entries for task in entry.tasks}
     return Footprint(
         sum(_read_bytes(program).values()),
         sizes[ArenaKind.STATE],
         sizes[ArenaKind.SCRATCH],
         sizes[ArenaKind.INPUT_OUTPUT],
-        machine.runtime_bytes + beside_bytes(program, [_largest_call(e) for e in program.entries]),
+        machine.held_bytes(opcodes)
+        + beside_bytes(program, [_largest_call(e) for e in program.entries]),
     )
 
 
