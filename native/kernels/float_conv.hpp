@@ -19,17 +19,20 @@ inline TransposeShape transpose_shape(const Call& call) {
 struct ConvBlocks {
   std::int64_t rows;  // output pixels whose pointers are kept at a time
   bool lines;         // few channels: a kernel's row is one tap of kernel_x * channels inputs
+  std::int64_t pointers;  // of each pixel
 
   static ConvBlocks of(const Call& call, const Window& window, std::int64_t groups, bool transpose) {
     const std::int64_t channels = call.operand[1].shape[1], taps = window.taps();
     const bool lines = !transpose && groups == 1 && channels <= 8 && taps > 1;
     const std::int64_t row_bytes = 4 * channels * (lines ? taps : transpose ? 1 : std::min(taps, window.stride_y * window.stride_x));
-    const std::int64_t rows = std::clamp<std::int64_t>(128 * 1024 / row_bytes, 12, 96);
-    return {taps > 1024 ? 12 : rows, lines};
+    std::int64_t rows = taps > 1024 ? 12 : std::clamp<std::int64_t>(128 * 1024 / row_bytes, 12, 96), pixels = 1;
+    for (const int d : {0, 2, 3}) pixels = std::min(pixels * call.operand[0].shape[d], rows);  // cannot overflow
+    rows = std::max<std::int64_t>(pixels, 1);
+    return {rows, lines, lines ? window.kernel_y : taps};
   }
   std::int64_t workspace_bytes(std::int64_t channels, std::int64_t taps) const {
     const std::int64_t patches = lines ? rows * taps * channels * 4 : 0;
-    return channels * 4 + 64 + patches + taps * 32 + rows * (taps + 2) * 8;
+    return channels * 4 + 64 + patches + taps * 32 + rows * (pointers + 2) * 8;
   }
 };
 
@@ -61,7 +64,7 @@ class Convolution {
     outs_ = reinterpret_cast<float**>(tap_weight_ + taps);
     residuals_ = reinterpret_cast<const float**>(tap_weight_ + taps) + blocks_.rows;
     rows_ = residuals_ + blocks_.rows;
-    zeros_ = reinterpret_cast<float*>(outs_ + (2 + taps) * blocks_.rows);
+    zeros_ = reinterpret_cast<float*>(outs_ + (2 + blocks_.pointers) * blocks_.rows);
     patches_ = zeros_ + x_.shape[1];
     std::fill(zeros_, zeros_ + x_.shape[1], 0.0f);
     residual_ = call.num_operands > 4 && call.operand[4].data ? &call.operand[4] : nullptr;
