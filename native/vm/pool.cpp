@@ -13,6 +13,8 @@ constexpr int kSpins = 1500;
 constexpr std::int64_t kLate = 500'000;
 // The first rest; doubled every time that a helper is late again soon, so that waiting stays a small share.
 constexpr std::int64_t kShortestRest = 20'000'000, kLongestRest = 1'000'000'000;
+// The task of a helper that is inside a run and takes nothing yet.
+constexpr std::uint32_t kInside = Pool::kNoTask - 1;
 
 std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -62,21 +64,38 @@ void Pool::run(const std::function<void(int)>& body) {
   if (num_away_ < active_ - 1) epoch_.notify_all();
   body(0);
   epoch_.fetch_add(1);
-  // Helpers that are inside have nothing left to claim: they leave at once.
-  for (int spin = 0; inside_.load() != 0; ++spin) spin < kSpins ? relax() : std::this_thread::yield();
+  // Helpers that are inside have nothing left to claim: they leave at once, unless they have lost their processor.
+  for (int spin = 0; inside_.load() != 0 && spin < kSpins; ++spin) relax();
+  if (inside_.load() == 0) return;
+  const std::int64_t begun = now_ns();
+  const std::uint64_t late = where([](std::uint32_t task) { return task != kNoTask; });
+  while (inside_.load() != 0) std::this_thread::yield();
+  send_away(late, begun);
 }
 
 void Pool::wait_for(std::uint32_t task, const std::atomic<std::uint32_t>& word, std::uint32_t target) {
   if (spin_until(word, target)) return;
   const std::int64_t begun = now_ns();
-  std::uint64_t holders = 0;  // of the first threads; more are never held up for long by one of many
-  for (int thread = 1; thread < std::min(active_, 64); ++thread)
-    if (helpers_[index(thread)].task.load(std::memory_order_relaxed) == task) holders |= std::uint64_t{1} << thread;
+  const std::uint64_t late = where([task](std::uint32_t taken) { return taken == task; });
   sleep_until(word, target);
+  send_away(late, begun);
+}
+
+// A bit for each helper whose task `is` so. Of the first 63; more threads do not hang on one of them for long.
+template <class Is>
+std::uint64_t Pool::where(Is is) const {
+  std::uint64_t found = 0;
+  for (int thread = 1; thread < std::min(active_, 64); ++thread)
+    if (is(helpers_[index(thread)].task.load(std::memory_order_relaxed))) found |= std::uint64_t{1} << thread;
+  return found;
+}
+
+// These helpers, when they were waited for since `begun` and that is long ago.
+void Pool::send_away(std::uint64_t late, std::int64_t begun) {
   const std::int64_t now = now_ns();
   if (now - begun < kLate) return;
   for (int thread = 1; thread < std::min(active_, 64); ++thread)
-    if ((holders >> thread & 1) != 0) send_away(helpers_[index(thread)], now);
+    if ((late >> thread & 1) != 0) send_away(helpers_[index(thread)], now);
 }
 
 void Pool::send_away(Helper& helper, std::int64_t now) {
@@ -117,7 +136,11 @@ void Pool::serve(int thread) {
     if (stop_.load()) return;
     inside_.fetch_add(1);
     const std::uint32_t now = epoch_.load();
-    if ((now & 1) != 0 && now != seen && thread < active_ && !away(thread)) (*body_)(thread);
+    if ((now & 1) != 0 && now != seen && thread < active_ && !away(thread)) {
+      takes(thread, kInside);
+      (*body_)(thread);
+      takes(thread, kNoTask);
+    }
     inside_.fetch_sub(1);
     seen = now;
   }

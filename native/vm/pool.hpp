@@ -59,6 +59,9 @@ class Pool {
 
   static std::size_t index(int thread) { return static_cast<std::size_t>(thread); }
   void serve(int thread);
+  template <class Is>
+  std::uint64_t where(Is is) const;
+  void send_away(std::uint64_t late, std::int64_t begun_ns);
   void send_away(Helper& helper, std::int64_t now_ns);
   bool anyone_back();
 
