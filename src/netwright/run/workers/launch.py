@@ -115,7 +115,9 @@ class _Crew:
                     if not said.lost_link:
                         failure = said
                         break
-        return f"worker {failure.rank}: {failure.cause}"
+        mute = [f"worker {rank}" for rank in busy.values() if rank != failure.rank]
+        said_nothing = f"no word from {', '.join(mute)}; " if failure.lost_link and mute else ""
+        return f"{said_nothing}worker {failure.rank}: {failure.cause}"
 
     def end(self) -> None:
         """Ends whoever is left, first politely."""
