@@ -1,8 +1,8 @@
 """What the native runtime holds in a process besides any program: measured in a fresh one.
 
 `python -m netwright.machine.probe.process` prints it as JSON: what a program without tasks takes,
-and which pieces of the core's code there are after the import and after calls of each opcode. Linux
-maps a file in windows of several pages (mm/memory.c, fault_around_bytes), so code counts by these.
+and which pages of the core's code there are after the import and after calls of each opcode (Linux maps
+several around the one that is touched: mm/memory.c, fault_around_bytes).
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from netwright.machine.probe.points_vision import vision_points
 from netwright.machine.probe.timing import WRITTEN, Timer
 from netwright.machine.table import Regime
 
-ROLLUP, MAPS, PAGES = (Path("/proc/self") / n for n in ("smaps_rollup", "maps", "pagemap"))
+ROLLUP, MAPPINGS, MAPS, PAGES = (
+    Path("/proc/self") / name for name in ("smaps_rollup", "smaps", "maps", "pagemap")
+)
 MOST_SECONDS = 30.0
 POOL_BYTES = 2**22
 PAGE_BYTES = 4096
-WINDOW_BYTES = 65536
 DONT_NEED = 4  # MADV_DONTNEED of Linux: pages of a file go, and come back when touched
 LARGEST_OPERAND_BYTES = 2**20
 WARM_UP = "fill"  # the smallest kernel: what its call brings in, any call does
@@ -53,7 +54,7 @@ def held() -> Held:
         )
         found = json.loads(done.stdout)
         windows = tuple((str(k), tuple(int(w) for w in v)) for k, v in found["windows"].items())
-        return Held(max(0, int(found["bytes"])), Code(WINDOW_BYTES, windows) if windows else None)
+        return Held(max(0, int(found["bytes"])), Code(PAGE_BYTES, windows) if windows else None)
     except (OSError, ValueError, KeyError, subprocess.SubprocessError):
         return Held(0, None)
 
@@ -64,6 +65,18 @@ def _resident() -> int:
         if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def _core_resident() -> int:
+    """Of all mappings of the core's file."""
+    total, ours = 0, False
+    for line in MAPPINGS.read_text().splitlines():
+        first = line.split(maxsplit=1)[0]
+        if "-" in first:
+            ours = line.endswith(core.__file__)
+        elif ours and first == "Rss:":
+            total += int(line.split()[1]) * 1024
+    return total
 
 
 @final
@@ -77,13 +90,13 @@ class Text:
                 low, high = line.split()[0].split("-")
                 self.start, self.end = int(low, 16), int(high, 16)
 
-    def windows(self) -> set[int]:
-        """Numbers of the windows of which any page is resident."""
+    def pages(self) -> set[int]:
+        """Numbers of the pages that are resident."""
         with PAGES.open("rb") as stream:
             stream.seek(self.start // PAGE_BYTES * 8)
             raw = stream.read((self.end - self.start) // PAGE_BYTES * 8)
         present = (raw[i + 7] >> 7 for i in range(0, len(raw), 8))
-        return {page * PAGE_BYTES // WINDOW_BYTES for page, there in enumerate(present) if there}
+        return {page for page, there in enumerate(present) if there}
 
     def forget(self) -> None:
         """Nothing is resident until it is touched again."""
@@ -106,24 +119,25 @@ def _points() -> dict[str, list[KernelPoint]]:
 def main() -> None:
     """Prints what an empty program takes, and what calls of each opcode bring in."""
     timer, text, points = Timer(64, POOL_BYTES), Text(), _points()
-    imported = text.windows()
+    imported = text.pages()
+    constants = _core_resident() - PAGE_BYTES * len(imported)  # the core's mappings beside its code
     before = _resident()
     nothing = core.Executable(
         *[np.zeros(0, np.uint8)] * 5, arenas=[], entries=[], threads=1, use_avx2=core.has_avx2()
     )
-    grown = max(0, _resident() - before - WINDOW_BYTES * len(text.windows() - imported))
+    grown = max(0, _resident() - before - PAGE_BYTES * len(text.pages() - imported))
     del nothing
     by_opcode: dict[str, set[int]] = {}
     for opcode in (WARM_UP, *sorted(set(points) - {WARM_UP})):
         text.forget()
         for each in points[opcode]:
             timer.time(each, 0.0)
-        by_opcode[opcode] = text.windows()
+        by_opcode[opcode] = text.pages()
     # What every call brought in is the timing's own, which no run needs.
     common = set[int].intersection(*by_opcode.values())
     windows = {"": imported, **{name: seen - common for name, seen in by_opcode.items()}}
     kept = {name: sorted(seen) for name, seen in windows.items()}
-    print(json.dumps({"bytes": grown, "windows": kept}))
+    print(json.dumps({"bytes": constants + grown, "windows": kept}))
 
 
 if __name__ == "__main__":
