@@ -1,8 +1,8 @@
 """What the native runtime holds in a process besides any program: measured in a fresh one.
 
 `python -m netwright.machine.probe.process` prints it as JSON: what a program without tasks takes,
-and which pages of the core's code there are after the import and after calls of each opcode (Linux maps
-several around the one that is touched: mm/memory.c, fault_around_bytes).
+and which pages of the core's code there are after the import and after calls of each opcode (Linux
+maps several around the one that is touched: mm/memory.c, fault_around_bytes).
 """
 
 from __future__ import annotations
