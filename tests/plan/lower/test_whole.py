@@ -26,6 +26,7 @@ from netwright.graph.ops.position import StateUpdate
 from netwright.graph.ops.reduce import REDUCE_CODES, ArgReduce, CumulativeSum, Reduce
 from netwright.job.job import Infer
 from netwright.machine.load import library_machine
+from netwright.plan.lower.step import bytes_of
 from netwright.plan.lower.table import LOWERINGS
 from netwright.plan.make import make_plan
 from netwright.run.native import NativeRuntime
@@ -150,6 +151,12 @@ def test_batch_norm(shape: tuple[int, ...], constant: bool) -> None:
     y = b.add(Unary(Function("neg")), (b.add(BatchNorm(1e-3), (x, *places)),))
     array = rng.standard_normal(shape).astype(np.float32)
     agree(b.finish((y,)), {"x": array, **({} if constant else parts)}, bound=1e-5)
+
+
+def test_a_format_that_no_kernel_reads_is_refused() -> None:
+    assert bytes_of("int64") == 8
+    with pytest.raises(UnsupportedError, match="uint32 here; cast it to one of fp64, fp32"):
+        bytes_of("uint32")
 
 
 def test_a_variance_below_zero_is_not_a_number() -> None:

@@ -25,6 +25,7 @@ from netwright.plan.lower.step import (
     Step,
     View,
     Weight,
+    bytes_of,
     first_offered,
     ordered,
     row_major,
@@ -105,7 +106,7 @@ class Emitter:
         order: Sequence[int] | None = None,
     ) -> View:
         """A fresh activation; `order` is the order of dims in memory, outermost first."""
-        item = ITEM_BYTES[format_name]
+        item = bytes_of(format_name)
         buffer = self.buffer(ArenaKind.SCRATCH, self.size_of(shape, item), name)
         strides = ordered(shape, order, item) if order else row_major(shape, item)
         return View(buffer, 0, format_name, tuple(shape), strides)
@@ -122,7 +123,7 @@ class Emitter:
         raw = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
         shape = array.shape if format_name != "bytes" else (raw.size,)
         buffer = self.store.add_constant(raw, name)
-        return View(buffer, 0, format_name, tuple(shape), row_major(shape, ITEM_BYTES[format_name]))
+        return View(buffer, 0, format_name, tuple(shape), row_major(shape, bytes_of(format_name)))
 
     def cached_constant(
         self, key: Any, make: Callable[[], NDArray[Any]], format_name: str, name: str

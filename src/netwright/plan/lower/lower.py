@@ -12,7 +12,7 @@ from netwright.graph.op import Op
 from netwright.graph.tensor import Role, TensorId
 from netwright.plan.lower.emitter import Emitter, Store
 from netwright.plan.lower.movement import packed
-from netwright.plan.lower.step import ITEM_BYTES, Step, View, row_major
+from netwright.plan.lower.step import Step, View, bytes_of, row_major
 from netwright.plan.lower.table import lower_op
 from netwright.program.program import ArenaKind
 
@@ -80,11 +80,11 @@ def _port(emitter: Emitter, tensor: TensorId, bounds: Mapping[str, tuple[int, in
     shape = value.shape
     if key not in emitter.store.ports:
         most = {s.name: s.high for s in emitter.graph.symbols}
-        size = ITEM_BYTES[value.format.name]
+        size = bytes_of(value.format.name)
         for extent in shape:
             size *= emitter.most(extent) if not most else _highest(extent, most)
         buffer = emitter.buffer(ArenaKind.INPUT_OUTPUT, size, value.name)
-        strides = row_major(shape, ITEM_BYTES[value.format.name])
+        strides = row_major(shape, bytes_of(value.format.name))
         emitter.store.ports[key] = View(buffer, 0, value.format.name, shape, strides)
     view = emitter.store.ports[key]
     emitter.views[tensor] = view
@@ -102,7 +102,7 @@ def _state(emitter: Emitter, tensor: TensorId) -> View:
     found = emitter.store.states.get(tensor)
     if found is None:
         value = emitter.graph[tensor]
-        item = ITEM_BYTES[value.format.name]
+        item = bytes_of(value.format.name)
         buffer = emitter.buffer(ArenaKind.STATE, emitter.size_of(value.shape, item), value.name)
         strides = row_major(value.shape, item)
         found = View(buffer, 0, value.format.name, value.shape, strides)

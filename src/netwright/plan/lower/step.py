@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, TypeAlias, final
 
-from netwright.errors import PlanError
+from netwright.errors import PlanError, UnsupportedError
 from netwright.graph.extent import Affine, Extent
 from netwright.program.program import ArenaKind
 
@@ -19,6 +19,18 @@ ITEM_BYTES: Mapping[str, int] = {
     "fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "uint8": 1, "int16": 2, "int32": 4,
     "int64": 8, "bool": 1, "bytes": 1,
 }  # fmt: skip
+
+
+def bytes_of(format_name: str) -> int:
+    """Bytes of an element.
+
+    Raises:
+        UnsupportedError: no kernel reads or writes single elements of the format.
+    """
+    if format_name not in ITEM_BYTES:
+        plain = ", ".join(name for name in ITEM_BYTES if name != "bytes")
+        raise UnsupportedError(f"no kernel takes {format_name} here; cast it to one of {plain}")
+    return ITEM_BYTES[format_name]
 
 
 @final
@@ -46,7 +58,7 @@ class View:
 
     @property
     def item_bytes(self) -> int:
-        return ITEM_BYTES[self.format]
+        return bytes_of(self.format)
 
     @property
     def contiguous(self) -> bool:

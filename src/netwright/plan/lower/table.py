@@ -33,7 +33,7 @@ from netwright.plan.lower import (
     token,
 )
 from netwright.plan.lower.emitter import Emitter, unsupported
-from netwright.plan.lower.step import ITEM_BYTES
+from netwright.plan.lower.step import bytes_of
 
 Lowering: TypeAlias = Callable[[Emitter, Op], None]
 
@@ -93,14 +93,11 @@ def lower_op(emitter: Emitter, op: Op) -> None:
             f"{op.name}: no native kernel for {type(op.kind).__name__}; covered: {covered}. "
             "The reference interpreter covers every kind"
         )
-    _refuse_unplain(emitter, op)
-    lowering(emitter, op)
-
-
-def _refuse_unplain(emitter: Emitter, op: Op) -> None:
-    """Results that cannot lie in memory as kernels write them."""
-    for tensor in op.outputs:
-        form = emitter.graph[tensor].format.name
-        if form not in ITEM_BYTES:
-            plain = ", ".join(name for name in ITEM_BYTES if name != "bytes")
-            raise unsupported(op, f"no kernel writes {form}; cast it to one of {plain}")
+    try:
+        for tensor in op.outputs:
+            bytes_of(emitter.graph[tensor].format.name)
+        lowering(emitter, op)
+    except UnsupportedError as error:
+        if str(error).startswith(op.name):
+            raise
+        raise unsupported(op, str(error)) from error
