@@ -5,11 +5,11 @@ Needs OR-Tools, which `netwright[solve]` brings.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from netwright.errors import PlanError, UnsupportedError
+from netwright.errors import PlanError
 from netwright.plan.certificate import Certificate
+from netwright.plan.cp_sat import cp_sat
 from netwright.plan.memory import MemoryPlan
 from netwright.plan.order import Flow, MemoryBuffer, MemoryOp, make_flow
 
@@ -25,7 +25,7 @@ def plan_memory_by_cp_sat(
         UnsupportedError: OR-Tools is not installed.
         PlanError: the records make no sense, or no plan was found within `seconds`.
     """
-    cp_model = _cp_sat()
+    cp_model = cp_sat()
     flow = make_flow(ops, buffers)
     model: Any = cp_model.CpModel()
     position = _positions(model, flow)
@@ -52,15 +52,6 @@ def plan_memory_by_cp_sat(
     certificate = Certificate("peak_bytes", peak, bound, "CP-SAT", status == cp_model.OPTIMAL)
     shared = tuple(pair for pair, used in pairs.items() if solver.value(used))
     return MemoryPlan(order, tuple(place), peak, shared, certificate)
-
-
-def _cp_sat() -> Any:
-    try:
-        return importlib.import_module("ortools.sat.python.cp_model")
-    except ImportError as error:
-        raise UnsupportedError(
-            "CP-SAT needs the package ortools, which is not installed: pip install netwright[solve]"
-        ) from error
 
 
 def _positions(model: Any, flow: Flow) -> list[Any]:

@@ -7,12 +7,12 @@ start and given back at B's and W's end. Needs OR-Tools (`netwright[solve]`).
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, final
 
-from netwright.errors import PlanError, UnsupportedError
+from netwright.errors import PlanError
+from netwright.plan.cp_sat import cp_sat
 from netwright.plan.pipeline.times import StageTimes
 
 SEARCHES = 8  # unlike ones side by side, even on one processor: alone, none proves p = 4, m = 12
@@ -48,7 +48,7 @@ def prove(
         UnsupportedError: OR-Tools is not installed.
         PlanError: no schedule has the known span, so whatever gave it is wrong.
     """
-    cp_model = _cp_sat()
+    cp_model = cp_sat()
     model: Any = cp_model.CpModel()
     ticks = _ticks(times)
     cap = round(known_seconds * ticks.per_second) + (0 if ticks.exact else 1)
@@ -74,15 +74,6 @@ def prove(
     bound = max(0.0, min(float(solver.best_objective_bound), float(cap)))
     optimal = ticks.exact and bound >= cap - 0.5
     return Proof(known_seconds if optimal else bound / ticks.per_second, optimal)
-
-
-def _cp_sat() -> Any:
-    try:
-        return importlib.import_module("ortools.sat.python.cp_model")
-    except ImportError as error:
-        raise UnsupportedError(
-            "CP-SAT needs the package ortools, which is not installed: pip install netwright[solve]"
-        ) from error
 
 
 def _ticks(times: StageTimes) -> _Ticks:
