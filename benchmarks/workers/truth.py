@@ -20,6 +20,7 @@ from netwright.job.job import Generate, Limits
 from netwright.machine.load import machine
 from netwright.machine.probe.door import core
 from netwright.path.prepare import Prepared, Request, prepare
+from netwright.program.code import opcodes_run
 from netwright.program.file import load as load_program
 from netwright.program.footprint import beside_bytes, expected_bytes, touched_bytes
 from netwright.run.decoder import NativeDecoder
@@ -167,7 +168,7 @@ def _facts(prepared: Prepared, ran: Calls, again: Calls, measured_bytes: int) ->
         low += interval.low if interval else timeline.seconds
         high += interval.high if interval else timeline.seconds
     called = {entry for entry, _ in ran}
-    opcodes = {t.opcode for e in program.entries if e.name in called for t in e.tasks}
+    opcodes = opcodes_run(e for e in program.entries if e.name in called)
     return {
         "predicted": predicted,
         "low": low,

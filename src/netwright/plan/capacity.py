@@ -9,6 +9,7 @@ from typing import final
 from netwright.job.job import Job
 from netwright.machine.machine import Machine, Unit
 from netwright.plan.infeasible import Infeasible, Lever, Term
+from netwright.program.code import opcodes_run
 from netwright.program.encode import PAGE_BYTES
 from netwright.program.footprint import beside_bytes, operand_interval
 from netwright.program.program import ArenaKind, Entry, Operand, Program
@@ -57,13 +58,12 @@ def footprint_of(program: Program, machine: Machine) -> Footprint:
     sizes = dict.fromkeys(ArenaKind, 0)
     for arena in program.arenas:
         sizes[arena.kind] += arena.size_bytes
-    opcodes = {task.opcode for entry in program.entries for task in entry.tasks}
     return Footprint(
         sum(_read_bytes(program).values()),
         sizes[ArenaKind.STATE],
         sizes[ArenaKind.SCRATCH],
         sizes[ArenaKind.INPUT_OUTPUT],
-        machine.held_bytes(opcodes)
+        machine.held_bytes(opcodes_run(program.entries))
         + beside_bytes(program, [_largest_call(e) for e in program.entries]),
     )
 

@@ -1,4 +1,4 @@
-"""What the file form must know of an opcode: which of its parameters are reals.
+"""What must be known of an opcode without its kernel: which parameters are reals, which a function.
 
 The full table of operands and parameters is docs/opcodes.md.
 """
@@ -7,27 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Opcodes that apply a function to their result: the index of its code; its two reals follow.
+FUNCTION_PARAMETER: Mapping[str, int] = {
+    "matmul_quant": 0,
+    "glu": 0,
+    "matmul_dense": 0,
+    "gemm_packed": 2,
+    "conv_packed": 9,
+    "conv_winograd": 3,
+    "conv_depthwise": 8,
+    "conv_transpose": 9,
+    "unary": 0,
+    "binary": 1,
+}
+
 # Indices of the parameters that are stored as the bits of a double.
 REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "gather_rows": frozenset({0}),
     "rms_norm": frozenset({0}),
-    "matmul_quant": frozenset({1, 2}),
-    "glu": frozenset({1, 2}),
     "rope": frozenset({0}),
     "attention": frozenset({0, 3}),
-    "matmul_dense": frozenset({1, 2}),
-    "gemm_packed": frozenset({3, 4}),
     "matmul_batched": frozenset({0}),
-    "conv_packed": frozenset({10, 11}),
-    "conv_winograd": frozenset({4, 5}),
-    "conv_depthwise": frozenset({9, 10}),
-    "conv_transpose": frozenset({10, 11}),
     "resize": frozenset({3, 4}),
-    "unary": frozenset({1, 2}),
-    "binary": frozenset({2, 3}),
     "fill": frozenset({0}),
     "layer_norm": frozenset({0}),
     "group_norm": frozenset({1}),
+    **{name: frozenset({at + 1, at + 2}) for name, at in FUNCTION_PARAMETER.items()},
 }
 
 # Whole passes of a pipeline's workers, and messages between them: processes do these, no kernel of

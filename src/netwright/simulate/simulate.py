@@ -9,6 +9,7 @@ from typing import final
 from netwright.errors import ProgramError
 from netwright.machine.machine import Machine, Unit
 from netwright.plan.predict import choose_unit, largest_task
+from netwright.program.code import opcodes_run
 from netwright.program.program import Entry, Program
 from netwright.simulate.memory import peak_bytes, samples
 from netwright.simulate.pieces import Pieces, TaskTimes
@@ -56,8 +57,8 @@ def simulation(program: Program, machine: Machine, unit: str | None = None) -> S
         (entry.name, machine_price(machine, chosen, entry, program.threads_of(entry)))
         for entry in program.entries
     )
-    opcodes = {task.opcode for entry in program.entries for task in entry.tasks}
-    return Simulation(program, machine.name, prices, machine.held_bytes(opcodes))
+    held_bytes = machine.held_bytes(opcodes_run(program.entries))
+    return Simulation(program, machine.name, prices, held_bytes)
 
 
 def _choose(program: Program, machine: Machine) -> Unit:
