@@ -16,7 +16,7 @@ from netwright.report.text import render
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="a folder that `run --save` wrote")],
+    folder: Annotated[Path, typer.Argument(help="a folder that `run --out` wrote")],
     out: Annotated[
         Path | None, typer.Option(help="the page; FOLDER/report.html if left out")
     ] = None,

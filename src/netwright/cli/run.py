@@ -14,7 +14,7 @@ from netwright.cli import later
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.limits import limits
 from netwright.cli.limits import precision as precision_of
-from netwright.cli.screen import outcome_json, print_json, progress, remark, say
+from netwright.cli.screen import outcome_json, print_json, progress, say
 from netwright.errors import JobError
 from netwright.path.arrays import InferOptions, run_arrays
 from netwright.path.describe import describe
@@ -83,8 +83,6 @@ def run(
         outcome = _run_arrays(source, input_ or [], dim or [], wanted)
     if save is not None:
         later.save_run(outcome, save, later.machine("here"))
-    if outcome.note:
-        remark(outcome.note)
     if json:
         print_json(outcome_json(outcome))
         return

@@ -73,4 +73,5 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "predicted": outcome.predicted.as_dict(),
         "measured": outcome.measured.as_dict(),
         "plan": dict(outcome.plan),
+        "notes": list(outcome.notes),
     }

@@ -54,6 +54,8 @@ def show_outcome(outcome: Outcome) -> None:
         least = quantity(bound, "seconds")
         console.print(f"no plan can take less than {least}: {certificate}", soft_wrap=True)
     console.print(f"memory: {outcome.plan.get('memory', 'no bound known')}", soft_wrap=True)
+    for note in outcome.notes:
+        console.print(f"note: {note}", soft_wrap=True)
 
 
 def _repeated(figures: Figures) -> float | None:

@@ -51,7 +51,7 @@ class Outcome:
     """A run: what came out, what was predicted, what was measured, and the plan's promise.
 
     `look` gives both timelines, predicted and measured, and does its work when it is first asked:
-    it simulates, and traces one more call. `note` is for the user to read.
+    it simulates, and traces one more call. `notes` are for the user to read.
     """
 
     network: str
@@ -62,7 +62,7 @@ class Outcome:
     look: Look
     text: str | None = None
     outputs: Mapping[str, NDArray[Any]] | None = None
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def predicted_timeline(self) -> Timeline:
@@ -73,6 +73,11 @@ class Outcome:
     def measured_timeline(self) -> Timeline:
         """Where the time of one more, traced call went."""
         return self.look()[1]
+
+
+def notes(*found: str | None) -> tuple[str, ...]:
+    """Those that there are."""
+    return tuple(note for note in found if note)
 
 
 def promise(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from netwright.errors import JobError, UnsupportedError
 from netwright.frontends.locate import locate
 from netwright.job.job import KEEP, NO_LIMITS, Generate, Limits, Precision
 from netwright.path import later
-from netwright.path.outcome import Figures, Outcome, promise
+from netwright.path.outcome import Figures, Outcome, notes, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
 from netwright.run.decoder import NativeDecoder
 from netwright.run.generate.generate import Request as TextRequest
@@ -23,6 +23,7 @@ from netwright.run.generate.sampling import GREEDY, Sampling
 from netwright.run.generate.tokeniser import Tokeniser
 from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
 from netwright.run.native import NativeRuntime
+from netwright.run.others import others_share, remark_on, taken
 
 if TYPE_CHECKING:
     from netwright.timeline.timeline import Timeline
@@ -127,12 +128,16 @@ def run_text(
     path = locate(source)
     tokeniser = load_tokeniser(path)
     ids = prompt_ids(path, tokeniser, prompt, options.chat)
+    if not ids:
+        raise JobError(f"prompt {prompt!r}: gives no tokens; write a word or more")
     session = open_session(source, ids, tokeniser, options, progress)
     tokens: list[Token] = []
+    alone = taken()
     for token in _tokens(session, ids, options):
         tokens.append(token)
         on_text(token.text)
-    return _outcome(session, ids, tokens)
+    company = remark_on(others_share(alone, taken()))
+    return _outcome(session, ids, tokens, company)
 
 
 def _tokens(session: Session, ids: Sequence[int], options: TextOptions) -> Iterator[Token]:
@@ -140,7 +145,9 @@ def _tokens(session: Session, ids: Sequence[int], options: TextOptions) -> Itera
     yield from generate(session.decoder, session.tokeniser, request)
 
 
-def _outcome(session: Session, ids: Sequence[int], tokens: Sequence[Token]) -> Outcome:
+def _outcome(
+    session: Session, ids: Sequence[int], tokens: Sequence[Token], company: str | None
+) -> Outcome:
     peak = peak_resident_bytes() - session.before_bytes
     calls = session.decoder.calls
     decodes = [c.seconds for c in calls if c.entry == "decode"]
@@ -173,7 +180,7 @@ def _outcome(session: Session, ids: Sequence[int], tokens: Sequence[Token]) -> O
         promise(session.prepared.summary),
         look,
         "".join(t.text for t in tokens),
-        note=session.prepared.note,
+        notes=notes(session.prepared.note, company),
     )
 
 

@@ -25,7 +25,7 @@ def read_json(path: Path) -> Any:
     try:
         if not path.is_file():
             raise FormatError(
-                f"{path}: no such file; expected one that `netwright run --save` wrote"
+                f"{path}: no such file; expected one that `netwright run --out` wrote"
             )
         with path.open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)
