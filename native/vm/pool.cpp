@@ -11,8 +11,8 @@ constexpr int kSpins = 1500;
 // Pieces are cut to take some 10 us and rarely over 1 ms in long prompts; a thread that has lost its processor is
 // late by a time slice of the system, some milliseconds.
 constexpr std::int64_t kLate = 500'000;
-// The first rest; doubled every time that a helper is late again soon, so that waiting stays a small share.
-constexpr std::int64_t kShortestRest = 20'000'000, kLongestRest = 1'000'000'000;
+// The first rest; so many times as long whenever a helper is late again soon, so that waiting stays a small share.
+constexpr std::int64_t kShortestRest = 20'000'000, kLongestRest = 1'000'000'000, kLonger = 4;
 // The task of a helper that is inside a run and takes nothing yet.
 constexpr std::uint32_t kInside = Pool::kNoTask - 1;
 
@@ -102,7 +102,7 @@ void Pool::send_away(Helper& helper, std::int64_t now) {
   if (helper.away.load(std::memory_order_relaxed)) return;
   // Late again before it has worked as long as it rested, twice over: the processor is taken.
   const bool again = helper.rest_ns != 0 && now - helper.back_ns < 2 * helper.rest_ns;
-  helper.rest_ns = again ? std::min(2 * helper.rest_ns, kLongestRest) : kShortestRest;
+  helper.rest_ns = again ? std::min(kLonger * helper.rest_ns, kLongestRest) : kShortestRest;
   helper.back_ns = now + helper.rest_ns;
   helper.away.store(true, std::memory_order_relaxed);
   ++num_away_;
