@@ -7,7 +7,7 @@
 #include "kernels/quant_kernels.hpp"
 #include "kernels/quant_opcodes.hpp"
 #include "kernels/quant_product_avx2.hpp"
-#include "kernels/quant_single_avx2.hpp"
+#include "kernels/quant_single256_avx2.hpp"
 #include "kernels/quant_wide_avx2.hpp"
 
 namespace netwright {
@@ -74,11 +74,10 @@ NETWRIGHT_INLINE void eight_rows(const QuantProduct& product, std::int64_t start
   __m256 sum[1][kTokens];
   for (auto& each : sum[0]) each = _mm256_setzero_ps();
   for (std::int64_t block = 0; block < blocks; ++block, at += Trait<F>::kBytes) {
-    Panel<F> panel;
     if constexpr (kTokens == 1 && kSingle<F>) {
-      const __m256i dot = single_dots(at, stride, reinterpret_cast<const std::int8_t*>(product.x) + block * Trait<F>::kBlock, panel);
-      sum[0][0] = add_block(panel, product.x, product.k, block, dot, sum[0][0]);
+      sum[0][0] = add_single<F>(at, stride, product.x, product.k, block, sum[0][0]);
     } else {
+      Panel<F> panel;
       unpack(at, stride, panel);
       const Panel<F>* const only[1] = {&panel};
       add_blocks<Panel<F>, 1, kTokens>(product, columns_of(product), only, 0, block, sum);

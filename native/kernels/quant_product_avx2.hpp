@@ -71,6 +71,18 @@ NETWRIGHT_INLINE __m256i everywhere(__m256i lanes) {
   return _mm256_add_epi32(lanes, _mm256_shuffle_epi32(lanes, 0xb1));
 }
 
+// The same for 256 elements, from the integers of the products and of the offsets.
+template <class P>
+NETWRIGHT_INLINE __m256 add_integers(const P& panel, float column_scale, __m256i dot, __m256i offset, __m256 sum) {
+  constexpr bool minimum = Trait<P::kFormat>::kMinimum;
+  if constexpr (!minimum) dot = _mm256_sub_epi32(dot, offset);
+  const __m256 scale = _mm256_set1_ps(column_scale);
+  sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(panel.scale, scale), sum);
+  if constexpr (minimum)
+    sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(offset), _mm256_mul_ps(panel.minimum, scale), sum);
+  return sum;
+}
+
 // sum += the block's value, for one column, from its integers.
 template <class P>
 NETWRIGHT_INLINE __m256 add_block(const P& panel, const std::byte* row, std::int64_t k, std::int64_t block,
@@ -95,12 +107,7 @@ NETWRIGHT_INLINE __m256 add_block(const P& panel, const std::byte* row, std::int
     } else if constexpr (T::kZero == 1) {
       offset = everywhere(_mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs)), _mm256_set1_epi16(1)));
     }
-    if constexpr (!T::kMinimum) dot = _mm256_sub_epi32(dot, offset);
-    const __m256 scale = _mm256_set1_ps(x.scale[block]);
-    sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(panel.scale, scale), sum);
-    if constexpr (T::kMinimum)
-      sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(offset), _mm256_mul_ps(panel.minimum, scale), sum);
-    return sum;
+    return add_integers(panel, x.scale[block], dot, offset, sum);
   }
 }
 

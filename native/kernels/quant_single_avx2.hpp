@@ -99,42 +99,5 @@ NETWRIGHT_INLINE __m256i single_dots(Bytes at, std::int64_t stride, const std::i
   return total_dwords(sum);
 }
 
-// 128 elements of a row in 32 bytes: fields 0 and 2 as they are, 1 and 3 four times too large and apart.
-NETWRIGHT_INLINE void two_bit_dots(Bytes at, const __m256i (&x)[4], __m256i& plain, __m256i& fourfold) {
-  const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), later = _mm256_srli_epi16(raw, 4);
-  plain = _mm256_add_epi16(_mm256_maddubs_epi16(bits(raw, 3), x[0]), _mm256_maddubs_epi16(bits(later, 3), x[2]));
-  fourfold = _mm256_add_epi16(_mm256_maddubs_epi16(bits(raw, 12), x[1]), _mm256_maddubs_epi16(bits(later, 12), x[3]));
-}
-
-NETWRIGHT_INLINE __m256i single_dots(Bytes at, std::int64_t stride, const std::int8_t* q, Panel<Format::tq2_0>& panel) {
-  __m256i x[2][4];
-#pragma GCC unroll 2
-  for (int half = 0; half < 2; ++half)
-#pragma GCC unroll 4
-    for (int f = 0; f < 4; ++f)
-      x[half][f] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + half * 128 + f * 32));
-  const auto row = [&x, at, stride](int i) __attribute__((always_inline)) {
-    __m256i plain[2], fourfold[2];
-    two_bit_dots(at + i * stride, x[0], plain[0], fourfold[0]);
-    two_bit_dots(at + i * stride + 32, x[1], plain[1], fourfold[1]);
-    const __m256i quarter = _mm256_srai_epi16(_mm256_add_epi16(fourfold[0], fourfold[1]), 2);
-    return _mm256_add_epi16(_mm256_add_epi16(plain[0], plain[1]), quarter);
-  };
-  __m256i sum[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const __m256i low = row(i), high = row(i + 4);
-    sum[i] = _mm256_add_epi16(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
-  }
-  panel.scale = halves<1>(heads(at + 62, stride));
-  const __m256i low = _mm256_madd_epi16(fold_words(sum[0], sum[1]), ones());
-  const __m256i high = _mm256_madd_epi16(fold_words(sum[2], sum[3]), ones());
-  return _mm256_add_epi32(_mm256_unpacklo_epi64(low, high), _mm256_unpackhi_epi64(low, high));
-}
-
-// Formats with a single_dots; the others turn their panels for one token too.
-template <Format F>
-inline constexpr bool kSingle = F == Format::q4_0 || F == Format::q4_1 || F == Format::q8_0 || F == Format::tq2_0;
-
 }  // namespace netwright::avx2
 #endif
