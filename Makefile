@@ -75,7 +75,7 @@ sanitize: $(VENV)/dev
 	$(SANITIZER) $(PYTHON) -m tests.fuzz --count $(FUZZ) --case-seconds 30
 SANITIZED_TESTS := tests/kernels tests/run tests/simulate tests/plan tests/program
 SANITIZER = env LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so)" \
-            ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=tests/sanitize:$(SANITIZED)/src
+            ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=tests/sanitize:$(SANITIZED)/src
 THREADS_FLAGS := -std=c++20 -O1 -g -fno-sanitize-recover=all -Inative
 THREADS_SOURCES := tests/sanitize/threads.cpp native/vm/executable.cpp native/vm/verify.cpp native/vm/pool.cpp
 
