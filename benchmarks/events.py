@@ -9,6 +9,7 @@ import numpy as np
 
 from netwright.plan.pipeline.build import build
 from netwright.plan.pipeline.lower import lower_schedule
+from netwright.plan.pipeline.seconds import stage_costs
 from netwright.plan.pipeline.times import uniform_times
 from netwright.simulate.events import EventTasks, Transfers, play
 from netwright.simulate.pipeline import stage_price
@@ -38,7 +39,7 @@ def replay(name: str, workers: int, microbatches: int) -> EventTasks:
     times = uniform_times(workers, (10.4e-3, 10.2e-3, 7.7e-3, 0.41e-3))
     schedule = build(name, workers, microbatches)
     program = lower_schedule(schedule)
-    price = stage_price(program, schedule, times)
+    price = stage_price(stage_costs(schedule, times))
     tasks = program.entries[0].tasks
     waits = [len(task.waits) for task in tasks]
     return EventTasks(

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from netwright.cli.app import app
-from netwright.errors import JobError, MachineError, PlanError
+from netwright.errors import FormatError, JobError, MachineError, PlanError
 
 SMALL = ("--stages", "2", "--microbatches", "4", "--times", "1,1.1,0.9,0.05")
 
@@ -95,3 +95,26 @@ def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
     file.write_text("T_F: [1, 2]\nT_B: 1\nT_W: 1\nT_comm: 0\n")
     with pytest.raises(JobError, match="--stages is 3"):
         run("--stage-times", str(file), "--stages", "3")
+
+
+def test_a_network_is_priced_on_a_machine(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text(
+        "from netwright.graph.zoo.gpt import GptSizes, gpt\n"
+        "network = gpt(GptSizes(vocabulary=64, width=32, layers=4, heads=2, tokens=16, tied=False))"
+    )
+    on = ("--machine", "dgx-a100", "--stages", "4", "--microbatches", "8", "--schedule", "1f1b")
+    out = json.loads(run(str(recipe), *on, "--json"))
+    assert (out["network"], out["machine"]) == ("gpt", "dgx-a100")
+    assert all(len(out["stage_times"][name]) == 4 for name in ("T_F", "T_B", "T_W", "T_comm"))
+    again = tmp_path / "times.json"
+    again.write_text(json.dumps(out["stage_times"]))
+    by_file = json.loads(
+        run("--stage-times", str(again), "--microbatches", "8", "--schedule", "1f1b", "--json")
+    )
+    assert by_file["schedules"] == out["schedules"]
+    assert "gpt on dgx-a100" in run(str(recipe), *on)
+    with pytest.raises(JobError, match="--machine says where its passes run"):
+        run(str(recipe))
+    with pytest.raises(FormatError, match=r"none\.py: no such file"):
+        run("none.py", *on)

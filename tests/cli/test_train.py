@@ -43,6 +43,7 @@ def test_one_object_and_one_page(recipe: Path, tmp_path: Path) -> None:
     found = json.loads(printed)
     assert len(found["losses"]) == len(found["step_seconds"]) == 6
     assert found["losses"][-1] < found["losses"][0]
+    assert found["predicted_before"]["step_seconds"] > 0
     assert found["predicted"]["step_seconds"] > 0 < found["measured"]["step_seconds"]
     assert (found["workers"], found["schedule"]) == (1, "1f1b")
     assert "chunks: 1" in found["plan"]["explanation"]
@@ -57,6 +58,8 @@ def test_text_for_people(recipe: Path, tmp_path: Path) -> None:
     assert {"stage_update"} <= {e.get("cat") for e in json.loads(trace.read_text())["traceEvents"]}
     assert "loss" in said
     assert "predicted from the first half" in said
+    assert "a step will take" in said
+    assert "predicted before the run" in said
     assert "1 worker, " in said
 
 

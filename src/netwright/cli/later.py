@@ -22,6 +22,7 @@ HOMES = {
     "sampling": "netwright.run.generate.sampling",
     "save_run": "netwright.report.save",
     "show_outcome": "netwright.cli.tables",
-    "train": "netwright.path.train",
+    "train_planned": "netwright.path.train",
+    "training_plan": "netwright.path.train",
 }
 __getattr__ = imports_of(__name__, HOMES)

@@ -8,13 +8,22 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from netwright.cli.inputs import bound_dims
 from netwright.cli.schedule_picture import draw, key
 from netwright.cli.screen import print_json, progress, remark
-from netwright.cli.stage_times import file_times, given_times, memory_limit, message_bytes
+from netwright.cli.stage_times import (
+    columns_of,
+    file_times,
+    given_times,
+    memory_limit,
+    message_bytes,
+    stages_table,
+)
 from netwright.cli.tables import console
 from netwright.errors import JobError
 from netwright.machine.load import machine as machine_of
 from netwright.path.schedules import Comparison, Scheduled, Wish, compare_schedules
+from netwright.path.staged import Staged, staged, training_network
 from netwright.plan.pipeline.build import BUILDERS
 from netwright.plan.pipeline.times import StageTimes, over_machine
 from netwright.plan.quantity import quantity
@@ -25,6 +34,10 @@ NAMES = ", ".join(BUILDERS)
 
 
 def schedule(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="a network whose passes --machine prices: a recipe (.py), .onnx, ..."),
+    ] = None,
     stages: Annotated[int | None, typer.Option(help="workers, one stage each")] = None,
     microbatches: Annotated[int, typer.Option(help="micro-batches of one step")] = 8,
     memory: Annotated[
@@ -37,8 +50,9 @@ def schedule(
         Path | None, typer.Option(help="YAML or JSON: T_F, T_B, T_W, T_comm, a number a stage")
     ] = None,
     machine: Annotated[
-        str | None, typer.Option(help="take T_comm from the links of this machine")
+        str | None, typer.Option(help="price MODEL on it; without one: T_comm from its links")
     ] = None,
+    dim: Annotated[list[str] | None, typer.Option(help="name=size of a size of MODEL")] = None,
     message: Annotated[
         str, typer.Option(help="bytes of a message between stages, for --machine: 12MB")
     ] = "12MB",
@@ -58,9 +72,14 @@ def schedule(
 
     A schedule's makespan is the longest time of one worker from its first pass to its last.
     """
-    given = _times(stages, times, stage_times, kept)
-    if machine is not None:
-        given = over_machine(given, machine_of(machine), message_bytes(message))
+    cut: Staged | None = None
+    if model is not None:
+        cut = _staged(model, machine, 8 if stages is None else stages, dim or [])
+        given = cut.times
+    else:
+        given = _times(stages, times, stage_times, kept)
+        if machine is not None:
+            given = over_machine(given, machine_of(machine), message_bytes(message))
     wish = Wish(given, microbatches, memory_limit(memory, given.num_workers), prove)
     with progress() as on_progress:
         compared = compare_schedules(_names(name, compare), wish, on_progress)
@@ -74,15 +93,25 @@ def schedule(
                 "stages": given.num_workers,
                 "microbatches": microbatches,
                 "memory_limit": wish.limit,
+                "stage_times": columns_of(given),
+                **({} if cut is None else cut.as_dict()),
                 "schedules": [one.as_dict() for one in compared.found],
                 "left_out": dict(compared.left_out),
             }
         )
         return
+    if cut is not None:
+        console.print(stages_table(cut))
     _show(compared, wish)
     for word, path in (("page", html), ("trace", trace)):
         if path is not None:
             console.print(f"{word}: {path}", markup=False, soft_wrap=True)
+
+
+def _staged(model: str, machine: str | None, stages: int, dims: list[str]) -> Staged:
+    if machine is None:
+        raise JobError(f"{model}: --machine says where its passes run; or give --times without it")
+    return staged(training_network(model, dict(bound_dims(dims))), machine_of(machine), stages)
 
 
 def _times(stages: int | None, times: str, file: Path | None, kept: float) -> StageTimes:

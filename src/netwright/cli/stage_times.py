@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
+from rich.table import Table
+
 from netwright.cli.limits import BYTES, SECONDS
 from netwright.errors import JobError, MachineError
 from netwright.machine.document import read
+from netwright.path.staged import Staged
 from netwright.plan.pipeline.times import StageTimes, uniform_times
+from netwright.plan.quantity import quantity
 
 COLUMNS = ("T_F", "T_B", "T_W", "T_comm")
 NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)\s*([a-z]*)\s*")
@@ -85,6 +89,36 @@ def message_bytes(text: str) -> int:
     if found is None or found[2] not in BYTES:
         raise JobError(f"--message {text!r}: expected bytes, a number with kB, MB, GB, KiB, MiB")
     return int(float(found[1]) * BYTES[found[2]])
+
+
+def columns_of(times: StageTimes) -> dict[str, Any]:
+    """The same as a file has it: what `--stage-times` reads."""
+    columns = (
+        times.forward_seconds,
+        times.input_seconds,
+        times.weight_seconds,
+        times.transfer_seconds,
+    )
+    found: dict[str, Any] = {n: list(c) for n, c in zip(COLUMNS, columns, strict=True)}
+    return {**found, "kept": times.kept}
+
+
+def stages_table(found: Staged) -> Table:
+    """What each stage takes, for people."""
+    table = Table(
+        title=f"{found.network} on {found.machine}; a micro-batch keeps"
+        f" {quantity(found.activation_bytes, 'bytes')} on a stage at most",
+        title_justify="left",
+    )
+    for name in ("stage", "share", *COLUMNS, "message"):
+        table.add_column(name, justify="right")
+    columns = columns_of(found.times)
+    for stage, share in enumerate(found.shares):
+        seconds = [quantity(columns[name][stage], "seconds") for name in COLUMNS]
+        size = found.message_bytes[stage] if stage < len(found.message_bytes) else None
+        sent = "" if size is None else quantity(size, "bytes")
+        table.add_row(str(stage), f"{100 * share:.1f} %", *seconds, sent)
+    return table
 
 
 def _numbers(path: Path, name: str, value: Any) -> tuple[float, ...]:

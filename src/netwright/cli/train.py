@@ -14,10 +14,12 @@ from netwright.errors import JobError, UnsupportedError
 from netwright.job.train import AdamW, Train
 from netwright.path.recipe import load_recipe
 from netwright.plan.pipeline.build import BUILDERS
+from netwright.plan.pipeline.lower import ENTRY
 from netwright.report.perfetto import write_trace
 
 if TYPE_CHECKING:
     from netwright.path.train import Launch, Training
+    from netwright.plan.plan import Plan
     from netwright.timeline.timeline import Timeline
 
 
@@ -51,8 +53,10 @@ def train(
         def heard(step: int, loss: float) -> None:
             told(f"step {step + 1}: loss {loss:.4f}", (step + 1) / steps)
 
-        machine = later.machine("here")
-        training = later.train(found.network, machine, job, found.text, heard, _launcher(on))
+        plan = later.training_plan(found.network, later.machine("here"), job)
+        if not json and not later.is_under_torchrun():
+            say(_expected(plan))
+        training = later.train_planned(plan, found.text, heard, _launcher(on))
     if training is None:
         return  # a worker of torchrun's: rank 0 shows what there is to show
     predicted, measured = halves(training)
@@ -67,6 +71,14 @@ def train(
         for written in (report, trace):
             if written is not None:
                 say(f"{written}")
+
+
+def _expected(plan: Plan) -> str:
+    found = plan.prediction(ENTRY)
+    return (
+        f"a step will take {found.seconds * 1e3:.1f} ms, {found.low_seconds * 1e3:.1f} to"
+        f" {found.high_seconds * 1e3:.1f} ({found.certificate.method})"
+    )
 
 
 def _launcher(on: str) -> Launch:
@@ -87,6 +99,7 @@ def as_object(training: Training, predicted: Timeline, measured: Timeline) -> di
     """The object of `train --json`."""
     job = training.plan.job
     assert isinstance(job, Train)
+    before = training.plan.prediction(ENTRY)
     return {
         "network": training.plan.graph.name,
         "workers": job.workers,
@@ -96,6 +109,13 @@ def as_object(training: Training, predicted: Timeline, measured: Timeline) -> di
         "link_delay_seconds": job.link_delay_seconds,
         "losses": list(training.losses),
         "step_seconds": list(training.step_seconds),
+        "predicted_before": {
+            "step_seconds": before.seconds,
+            "low_seconds": before.low_seconds,
+            "high_seconds": before.high_seconds,
+            "bound_seconds": before.certificate.bound,
+            "method": before.certificate.method,
+        },
         "predicted": {
             "step_seconds": predicted.seconds,
             "peak_memory_bytes": training.plan.peak_memory_bytes,
@@ -114,6 +134,11 @@ def _show(training: Training, predicted: Timeline, measured: Timeline) -> None:
     say(training.plan.explain())
     first, last = training.losses[0], training.losses[-1]
     say(f"loss {first:.4f} at step 1, {last:.4f} at step {len(training.losses)}")
+    before = training.plan.prediction(ENTRY).seconds
+    say(
+        f"step, predicted before the run: {before * 1e3:.1f} ms; measured: "
+        f"{measured.seconds * 1e3:.1f} ms (ratio {before / measured.seconds:.2f})"
+    )
     ratio = predicted.seconds / measured.seconds
     say(
         f"step, predicted from the first half: {predicted.seconds * 1e3:.1f} ms; measured in the"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from netwright.errors import FormatError, JobError
 from netwright.graph.graph import Graph
@@ -29,19 +29,38 @@ def load_recipe(path: Path, text: Path | None = None) -> Recipe:
         FormatError: a file cannot be read.
         JobError: the file does not set what it must.
     """
-    if not path.is_file():
-        raise FormatError(f"{path}: no such file; expected a Python file that sets `network`")
-    try:
-        names = runpy.run_path(str(path))
-    except SyntaxError as error:
-        raise FormatError(f"{path}: not Python ({error})") from error
-    network = names.get("network")
-    if not isinstance(network, Graph):
-        raise JobError(f"{path}: sets no `network`, a Graph; got {type(network).__name__}")
+    names = _run(path)
+    network = _network(path, names)
     words = names.get("text") if text is None else _read(text)
     if not isinstance(words, bytes):
         raise JobError(f"{path}: sets no `text`, bytes; set it or give --text FILE")
     return Recipe(network, words)
+
+
+def load_network(path: Path) -> Graph:
+    """The network of a recipe alone; `text` need not be set.
+
+    Raises:
+        FormatError: the file cannot be read.
+        JobError: it sets no `network`.
+    """
+    return _network(path, _run(path))
+
+
+def _run(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FormatError(f"{path}: no such file; expected a Python file that sets `network`")
+    try:
+        return runpy.run_path(str(path))
+    except SyntaxError as error:
+        raise FormatError(f"{path}: not Python ({error})") from error
+
+
+def _network(path: Path, names: dict[str, Any]) -> Graph:
+    network = names.get("network")
+    if not isinstance(network, Graph):
+        raise JobError(f"{path}: sets no `network`, a Graph; got {type(network).__name__}")
+    return network
 
 
 def _read(path: Path) -> bytes:

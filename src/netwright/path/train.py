@@ -13,17 +13,20 @@ from netwright.graph.graph import Graph
 from netwright.job.train import Train
 from netwright.machine.host import host
 from netwright.machine.machine import Machine
-from netwright.plan.pipeline.train import cuts_of, make_training_plan, placement_of
+from netwright.plan.pipeline.seconds import Costs, task_seconds
+from netwright.plan.pipeline.train import Crew, cuts_of, make_training_plan, placement_of
 from netwright.plan.plan import Plan
 from netwright.run.workers.assemble import assemble
-from netwright.run.workers.costs import Costs, measured_costs, task_seconds
+from netwright.run.workers.costs import measured_costs
 from netwright.run.workers.data import TextData
 from netwright.run.workers.gather import step_timeline
 from netwright.run.workers.launch import run_locally
+from netwright.run.workers.timed import TimedPrices
 from netwright.run.workers.worker import StepReport, Work
 from netwright.simulate.workers import simulate_workers
 from netwright.timeline.timeline import Timeline
 from netwright.transform.cut import cut
+from netwright.transform.loss import TARGETS
 
 Told = Callable[[int, float], None]
 Launch = Callable[[Sequence[Work], int, Callable[[StepReport], None]], bool]
@@ -58,7 +61,7 @@ class Training:
         """The step simulated with these costs: this run's own, or those of another schedule.
 
         Raises:
-            RunError: a kind of task has no cost.
+            ProgramError: a kind of task has no cost.
         """
         program = self.plan.program
         return simulate_workers(program, task_seconds(program, costs), self.processors)
@@ -71,6 +74,24 @@ class Training:
 
 def nothing_told(step: int, loss: float) -> None:
     """For those who want no progress."""
+
+
+HERE = "here"
+
+
+def training_plan(graph: Graph, machine: Machine, job: Train) -> Plan:
+    """The plan of a training. On the machine at hand its price is that of torch's own operators,
+    each unlike one timed alone for a moment; elsewhere that of the machine's cost model.
+
+    Raises:
+        PlanError: the network cannot be cut so.
+        GraphError: it has not one output of logits.
+        UnsupportedError: an operator has no gradient, or is not executed in torch.
+    """
+    if machine.name != HERE:
+        return make_training_plan(graph, machine, job)
+    method = "torch's operators timed alone here, simulated"
+    return make_training_plan(graph, machine, job, Crew(TimedPrices(), host().processors, method))
 
 
 def train(
@@ -90,9 +111,23 @@ def train(
         PlanError: the network cannot be cut so.
         RunError: a worker failed; it names the worker and the cause.
     """
-    plan = make_training_plan(graph, machine, job)
+    return train_planned(training_plan(graph, machine, job), text, told, launch)
+
+
+def train_planned(
+    plan: Plan, text: bytes, told: Told = nothing_told, launch: Launch = run_locally
+) -> Training | None:
+    """Carries a plan of training out; its prediction was made before. Otherwise as `train`.
+
+    Raises:
+        JobError: the plan is for another job, its graph does not read tokens, or the text is short.
+        RunError: a worker failed; it names the worker and the cause.
+    """
+    job = plan.job
+    if not isinstance(job, Train):
+        raise JobError(f"train: the plan is for {type(job).__name__}, expected Train")
     parts = cut(plan.graph, cuts_of(plan))
-    data = _data(graph, job, text)
+    data = _data(plan.graph, job, text)
     works = assemble(parts, placement_of(plan), plan.program, job, data)
     reports: list[StepReport] = []
 
@@ -120,7 +155,8 @@ def gathered(plan: Plan, reports: Sequence[StepReport], count: int) -> Training:
 
 def _data(graph: Graph, job: Train, text: bytes) -> TextData:
     shapes = [graph[place].shape for place in graph.inputs if graph[place].name == "tokens"]
-    if len(graph.inputs) != 1 or len(shapes) != 1 or len(shapes[0]) != 2:
+    others = {graph[place].name for place in graph.inputs} - {"tokens", TARGETS}
+    if others or len(shapes) != 1 or len(shapes[0]) != 2:
         raise JobError(f"train: {graph.name} reads no `tokens` [batch, tokens] alone")
     batch, tokens = shapes[0]
     if not isinstance(batch, int) or not isinstance(tokens, int):

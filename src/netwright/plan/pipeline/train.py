@@ -1,76 +1,89 @@
-"""Train: a network cut into chunks, a schedule over workers, the program of one step."""
+"""Train: a network cut into chunks, a schedule over workers, the program of one step, priced."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
 
-from netwright.graph.element import type_of
 from netwright.graph.graph import Graph
-from netwright.graph.tensor import Role, TensorId
 from netwright.job.train import Train
 from netwright.machine.machine import Machine
 from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Alternative, Decision
-from netwright.plan.pipeline.build import BUILDERS, build
-from netwright.plan.pipeline.partition import partition
-from netwright.plan.pipeline.schedule import WEIGHT_GRADIENT
+from netwright.plan.pipeline.build import BUILDERS, build, placement_for
+from netwright.plan.pipeline.lower import ENTRY, OPCODES, TRANSFER
+from netwright.plan.pipeline.price import Prices, Seconds, graph_seconds, machine_prices
+from netwright.plan.pipeline.schedule import (
+    BACKWARD,
+    FORWARD,
+    INPUT_GRADIENT,
+    WEIGHT_GRADIENT,
+    Schedule,
+)
+from netwright.plan.pipeline.seconds import Costs, Kind, seconds_of, task_seconds, with_seconds
+from netwright.plan.pipeline.stages import Chunks, boundary_seconds, chunks_of_network
 from netwright.plan.pipeline.step import UPDATE, lower_step
-from netwright.plan.plan import Plan
-from netwright.transform.cut import cut
-from netwright.transform.differentiate import Derivative, differentiate
+from netwright.plan.plan import Plan, Prediction
+from netwright.program.program import Program
 from netwright.transform.loss import with_cross_entropy
+from netwright.transform.optimise import optimiser_step
 
 CUTS = "cuts"  # metadata: before which operators of the plan's graph the chunks begin
-_ITEM_BYTES = {"float": 4, "int": 8, "bool": 1}  # as torch holds them
 
 
-def make_training_plan(graph: Graph, machine: Machine, job: Train) -> Plan:
-    """Where to cut, what to do when, and what that holds in memory. The graph gets its loss.
+@final
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who does the work: prices of one worker, processors that all share, and how that is known."""
+
+    prices: Prices
+    processors: int
+    method: str
+
+
+def make_training_plan(
+    graph: Graph, machine: Machine, job: Train, crew: Crew | None = None
+) -> Plan:
+    """Where to cut, what to do when, what that takes and holds. The graph gets its loss.
+
+    All is decided by the machine's cost model, one unit a worker. The prediction is that of the
+    crew, if one is given; else the model's, and all units of all members are shared.
 
     Raises:
         PlanError: there is no such schedule, or the network cannot be cut into that many chunks.
         GraphError: the network has not one output of logits.
-        UnsupportedError: an operator has no gradient.
+        UnsupportedError: an operator has no gradient, or the machine lacks an arithmetic.
     """
-    schedule = build(job.schedule, job.workers, job.microbatches)
+    place = placement_for(job.schedule, job.workers)
     whole = with_cross_entropy(graph)
-    found = partition(whole, schedule.num_chunks)
-    parts = cut(whole, found.places)
-    held = [_held_bytes(differentiate(part)) for part in parts]
-    early, late = (
-        max(
-            sum(h[i] for h, owner in zip(held, schedule.placement, strict=True) if owner == worker)
-            for worker in range(job.workers)
-        )
-        for i in (0, 1)
+    prices = machine_prices(whole, machine, 1)
+    found = chunks_of_network(whole, len(place), prices)
+    count = machine.num_devices * prices.unit.count
+    by = crew or Crew(prices, count, "by the machine's cost model, simulated")
+    messages = _messages(found, machine, job)
+    schedule = build(
+        job.schedule, job.workers, job.microbatches, found.stage_times(place, messages)
     )
-    apart = any(one.kind is WEIGHT_GRADIENT for order in schedule.orders for one in order)
-    most = max(early, late if apart else 0, 2)  # what W needs may be more than what B does
+    most, late = found.activations(place)
+    if any(one.kind is WEIGHT_GRADIENT for order in schedule.orders for one in order):
+        most = max(most, late)  # what W needs may be more than what B does
     program = lower_step(schedule, most, min(late / most, 1.0))
-    program = replace(
-        program, metadata=(*program.metadata, (CUTS, ",".join(map(str, found.places))))
-    )
+    cuts = (CUTS, ",".join(map(str, found.partition.places)))
+    program = replace(program, machine=machine.name, metadata=(*program.metadata, cuts))
+    ranges = _ranges(found.priced(by.prices), job, by.prices)
+    program = with_seconds(program, _costs(ranges, messages, "expected"), by.processors)
+    spread = [
+        with_seconds(program, _costs(ranges, messages, name), by.processors).simulate().seconds
+        for name in ("low", "high")
+    ]
     peak = max((arena.size_bytes for arena in program.arenas), default=0)
-    shares = ", ".join(f"{100 * n / sum(found.operations):.0f} %" for n in found.operations)
-    decisions = (
-        Decision(
-            "chunks",
-            f"{len(parts)}: {shares} of the operations",
-            found.certificate.method,
-            value=found.certificate.value,
-            bound=found.certificate.bound,
-        ),
-        Decision(
-            "schedule",
-            schedule.name,
-            "as asked",
-            tuple(Alternative(name) for name in BUILDERS if name != schedule.name),
-        ),
-    )
     memory = Certificate(
         "activation_bytes", float(peak), None, "liveness of every micro-batch under way", False
     )
-    return Plan(whole, machine, job, decisions, (), memory, program, peak)
+    predictions = (_prediction(program, by, spread),)
+    decisions = _decisions(found, schedule)
+    return Plan(whole, machine, job, decisions, predictions, memory, program, peak)
 
 
 def cuts_of(plan: Plan) -> tuple[int, ...]:
@@ -89,23 +102,78 @@ def placement_of(plan: Plan) -> tuple[int, ...]:
     return tuple(found[chunk] for chunk in sorted(found))
 
 
-def _held_bytes(found: Derivative) -> tuple[int, int]:
-    """What a chunk keeps of a micro-batch after its forward pass, and after its input gradient."""
-    late = {*found.weight_gradient.inputs, *(of for _, of in found.weights)}
-    early = {*found.input_gradient.inputs, *found.weight_gradient.inputs}
-    made = {*found.forward.outputs, *found.forward.inputs}
-    after = made | set(found.input_gradient.outputs) | {seed for _, seed in found.seeds}
-    return _bytes(found, early & made), _bytes(found, late & after)
+def _messages(found: Chunks, machine: Machine, job: Train) -> tuple[float, ...]:
+    """A message over every boundary, with the delay that the job adds."""
+    place = placement_for(job.schedule, job.workers)
+    plain = boundary_seconds(machine, place, found.message_bytes)
+    return tuple(
+        seconds + (job.link_delay_seconds if place[b] != place[b + 1] else 0.0)
+        for b, seconds in enumerate(plain)
+    )
 
 
-def _bytes(found: Derivative, places: set[TensorId]) -> int:
-    total = 0
-    for place in places:
-        tensor = found.forward[place]
-        if tensor.role is Role.WEIGHT:
-            continue
-        size = _ITEM_BYTES[type_of(tensor).element]
-        for extent in tensor.shape:
-            size *= extent if isinstance(extent, int) else 1
-        total += size
-    return total
+def _ranges(found: Chunks, job: Train, prices: Prices) -> dict[Kind, Seconds]:
+    """What every pass and every optimiser's step takes."""
+    ranges: dict[Kind, Seconds] = {}
+    for chunk, (passes, derivative) in enumerate(zip(found.passes, found.derivatives, strict=True)):
+        weights = [derivative.forward[place] for place, _ in derivative.weights]
+        both = Seconds(
+            passes.input.expected + passes.weight.expected,
+            passes.input.low + passes.weight.low,
+            passes.input.high + passes.weight.high,
+        )
+        ranges[OPCODES[FORWARD], chunk, 0] = passes.forward
+        ranges[OPCODES[INPUT_GRADIENT], chunk, 0] = passes.input
+        ranges[OPCODES[WEIGHT_GRADIENT], chunk, 0] = passes.weight
+        ranges[OPCODES[BACKWARD], chunk, 0] = both
+        ranges[UPDATE, chunk, 0] = graph_seconds(optimiser_step(weights, job.optimiser), prices)
+    return ranges
+
+
+def _costs(ranges: dict[Kind, Seconds], messages: Sequence[float], name: str) -> Costs:
+    """One of the three figures of every pass; messages are as they are."""
+    found: dict[Kind, float] = {kind: getattr(one, name) for kind, one in ranges.items()}
+    for boundary, seconds in enumerate(messages):
+        found[TRANSFER, 0, boundary] = found[TRANSFER, 1, boundary] = seconds
+    return found
+
+
+def _prediction(program: Program, crew: Crew, spread: Sequence[float]) -> Prediction:
+    """The simulated step; nothing is shorter than a worker's work, or all work on all processors.
+
+    A fixed program whose tasks all take longer ends no sooner: so the range is that of all low and
+    all high.
+    """
+    seconds = program.simulate().seconds
+    by_worker: dict[int, float] = {}
+    costs = seconds_of(program)
+    assert costs is not None
+    tasks = program.entries[0].tasks
+    for task, cost in zip(tasks, task_seconds(program, costs), strict=True):
+        if task.opcode != TRANSFER:
+            by_worker[task.worker] = by_worker.get(task.worker, 0.0) + cost
+    bound = max(max(by_worker.values()), sum(by_worker.values()) / crew.processors)
+    certificate = Certificate(
+        "seconds", seconds, min(bound, seconds), f"{crew.method}; bound: work alone", False
+    )
+    return Prediction(ENTRY, (), seconds, spread[0], spread[1], None, certificate)
+
+
+def _decisions(found: Chunks, schedule: Schedule) -> tuple[Decision, ...]:
+    cut = found.partition
+    shares = ", ".join(f"{100 * n / sum(cut.seconds):.0f} %" for n in cut.seconds)
+    return (
+        Decision(
+            "chunks",
+            f"{len(found.parts)}: {shares} of the seconds",
+            cut.certificate.method,
+            value=cut.certificate.value,
+            bound=cut.certificate.bound,
+        ),
+        Decision(
+            "schedule",
+            schedule.name,
+            "as asked",
+            tuple(Alternative(name) for name in BUILDERS if name != schedule.name),
+        ),
+    )

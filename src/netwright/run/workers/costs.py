@@ -9,26 +9,18 @@ takes it later than it arrived.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
-from typing import TypeAlias
 
 from netwright.errors import RunError
 from netwright.plan.pipeline.lower import OPCODES, TRANSFER
 from netwright.plan.pipeline.schedule import PassKind
-from netwright.program.program import Program, Task
+from netwright.plan.pipeline.seconds import Costs, kind_of
+from netwright.program.program import Program
 from netwright.run.workers.worker import StepReport
-
-Costs: TypeAlias = Mapping[tuple[str, int, int], float]
 
 _SPLIT = (OPCODES[PassKind.INPUT_GRADIENT], OPCODES[PassKind.WEIGHT_GRADIENT])
 _FUSED = OPCODES[PassKind.BACKWARD]
-
-
-def kind_of(task: Task) -> tuple[str, int, int]:
-    """Opcode and chunk; of a transfer also its direction, and the boundary."""
-    first, *rest = (int(p) for p in task.parameters if isinstance(p, int))
-    return (task.opcode, first, rest[0]) if task.opcode == TRANSFER else (task.opcode, first, 0)
 
 
 def measured_costs(program: Program, reports: Sequence[StepReport], processors: int) -> Costs:
@@ -78,18 +70,3 @@ def _speed(reports: Sequence[StepReport], processors: int) -> float:
         could += min(busy, processors) * (at - last)
         busy, last = busy + change, at
     return min(1.0, done / could) if could > 0 else 1.0
-
-
-def task_seconds(program: Program, costs: Costs) -> list[float]:
-    """The seconds of every task, in order.
-
-    Raises:
-        RunError: a kind of task was never measured.
-    """
-    found: list[float] = []
-    for task in program.entries[0].tasks:
-        kind = kind_of(task)
-        if kind not in costs:
-            raise RunError(f"{program.name}: {task.source} ({task.opcode}) was never measured")
-        found.append(costs[kind])
-    return found

@@ -20,7 +20,7 @@ def is_under_torchrun() -> bool:
 def run_under_torchrun(
     works: Sequence[Work], steps: int, told: Callable[[StepReport], None]
 ) -> bool:
-    """Does the work of this process's rank. True on rank 0, which is told of all steps at the end.
+    """Does the work that rank 0 has for this one. True on rank 0, told of all steps at the end.
 
     When a worker fails, torchrun ends the others.
 
@@ -36,8 +36,11 @@ def run_under_torchrun(
                 f"torchrun started {count} processes for {len(works)} workers; give it"
                 f" --nproc-per-node {len(works)}, or --workers {count}"
             )
+        mine: list[Work | None] = [None]  # one plan for all: hosts may price things differently
+        cast(Any, dist).scatter_object_list(mine, list(works) if rank == 0 else None, src=0)
+        assert mine[0] is not None
         own: list[StepReport] = []
-        work_steps(works[rank], count, steps, own.append)
+        work_steps(mine[0], count, steps, own.append)
         everyone: list[list[StepReport]] | None = [[] for _ in works] if rank == 0 else None
         cast(Any, dist).gather_object(own, everyone, dst=0)
     finally:
