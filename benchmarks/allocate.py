@@ -1,4 +1,4 @@
-"""CPU seconds to solve MiniMalloc's public cases: `python benchmarks/allocate.py`.
+"""CPU seconds to solve MiniMalloc's public cases: `python -m benchmarks.allocate`.
 
 MiniMalloc itself (commit 9f5cf81, g++ -O3) needed 48.2 CPU-seconds for the eleven on a machine of
 the same kind.

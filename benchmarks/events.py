@@ -1,4 +1,4 @@
-"""Task events a second of the event engine on one core: `python benchmarks/events.py`.
+"""Task events a second of the event engine on one core: `python -m benchmarks.events`.
 
 Times are CPU seconds; the columns are made beforehand and checked inside the measured call.
 """

@@ -82,7 +82,7 @@ CASES = (
     ),
     Case("random llama 450M Q4_0", lambda: _random("q4_0"), 32000, 128, 32, 1.0, 1.0),
     Case("random llama 450M TQ2_0", lambda: _random("tq2_0"), 32000, 128, 32, 1.0, 1.0),
-    # The formats that people download most; nobody asked for a figure, so the aim is to be no slower.
+    # The formats that people download most: the aim is to be no slower.
     Case("random llama 450M Q4_K", lambda: _random("q4_k"), 32000, 128, 32, 1.0, 1.0),
     Case("random llama 450M Q6_K", lambda: _random("q6_k"), 32000, 128, 32, 1.0, 1.0),
 )

@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("onnx_networks", "first_result", "truth", "llm")
+BENCHMARKS = (
+    "light",
+    "allocate",
+    "events",
+    "onnx_networks",
+    "first_result",
+    "truth",
+    "llm",
+    "two_threads",
+)
 
 
 def main() -> None:
