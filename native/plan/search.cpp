@@ -17,7 +17,11 @@ namespace {
 using Offset = std::int64_t;
 using Index = std::int32_t;
 constexpr Offset kFar = std::numeric_limits<Offset>::max() / 4;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kDeepest = 1000;  // frames are several times as large
+#else
 constexpr int kDeepest = 4000;  // levels of recursion: some 3 MB of stack
+#endif
 constexpr std::int64_t kMostPairs = 1 << 24;  // of overlapping buffers: 128 MiB
 
 // Which buffers to try first among equal offsets: Width in time, Area, Total load around it.
