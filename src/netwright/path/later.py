@@ -18,6 +18,8 @@ HOMES = {
     "load_program": "netwright.program.file:load",
     "machine": "netwright.machine.load",
     "make_plan": "netwright.plan.make",
+    "make_report": "netwright.report.report:report",
+    "make_training_plan": "netwright.plan.pipeline.train",
     "pass_figures": "netwright.path.summary",
     "plan_summary": "netwright.path.summary",
     "simulate": "netwright.simulate.simulate",
