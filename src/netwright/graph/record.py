@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, NoReturn, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
 
-from netwright.errors import FormatError, UnsupportedError
+from netwright.errors import FormatError, GraphError, UnsupportedError
 from netwright.graph.bind import attributes
 from netwright.graph.extent import Affine, Extent, affine
 from netwright.graph.format import format_of
@@ -81,6 +82,10 @@ def _write_value(value: object) -> Json:
         return [value.name, _write_value(float(value.alpha)), _write_value(float(value.beta))]
     if isinstance(value, tuple):
         return [_write_value(v) for v in cast("tuple[object, ...]", value)]
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {f.name: _write_value(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return value
@@ -256,7 +261,24 @@ class _Reader:
             name, alpha, beta = self.items(value, field, 3)
             numbers = self.real(alpha, field), self.real(beta, field)
             return Function(self.text(name, field), *numbers)
+        if isinstance(hint, type) and issubclass(hint, Enum):
+            known = {member.value: member for member in hint}
+            if value not in known:
+                self.fail(field, value, f"one of {', '.join(known)}")
+            return known[value]
+        if is_dataclass(cast(Any, hint)):
+            return self.nested(value, cast(Any, hint), field)
         return self.scalar(value, hint, field)
+
+    def nested(self, value: Json, hint: Any, field: str) -> object:
+        """An attribute that is a record of its own."""
+        found = self.record(value, tuple(f.name for f in fields(hint)), field)
+        hints = get_type_hints(hint)
+        parts = {k: self.value(v, hints[k], f"{field}.{k}") for k, v in found.items()}
+        try:
+            return hint(**parts)
+        except GraphError as error:
+            self.fail(field, value, str(error))
 
     def scalar(self, value: Json, hint: Any, field: str) -> object:
         if hint is bool:

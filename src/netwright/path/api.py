@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from netwright.errors import MachineError
 from netwright.graph.graph import Graph
 from netwright.job.job import Job
 from netwright.job.train import Train
 from netwright.machine.load import machine as find_machine
 from netwright.machine.machine import Machine
-from netwright.path import later
 from netwright.plan.make import make_plan
-
-if TYPE_CHECKING:
-    from netwright.plan.plan import Plan
-    from netwright.report.report import Report
-    from netwright.timeline.timeline import Timeline
+from netwright.plan.pipeline.train import make_training_plan
+from netwright.plan.plan import Plan
+from netwright.report.report import Report
+from netwright.report.report import report as make_report
+from netwright.timeline.timeline import Timeline
 
 
 def plan(graph: Graph, machine: Machine, job: Job | Train) -> Plan:
@@ -27,7 +24,7 @@ def plan(graph: Graph, machine: Machine, job: Job | Train) -> Plan:
         UnsupportedError: an operator or format has no kernel.
     """
     if isinstance(job, Train):
-        return later.make_training_plan(graph, machine, job)
+        return make_training_plan(graph, machine, job)
     return make_plan(graph, machine, job)
 
 
@@ -43,4 +40,4 @@ def report(predicted: Timeline, measured: Timeline) -> Report:
         on = find_machine(predicted.machine)
     except MachineError:
         on = None  # a machine of the caller's own making: its timelines are all that there is
-    return later.make_report(predicted, measured, on)
+    return make_report(predicted, measured, on)

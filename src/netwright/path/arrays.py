@@ -14,13 +14,13 @@ import numpy as np
 from netwright.errors import JobError
 from netwright.job.job import KEEP, NO_LIMITS, Infer, Limits, Precision
 from netwright.path import later
+from netwright.path.company import Company
 from netwright.path.outcome import Figures, Outcome, notes, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
 from netwright.program.file import operand_from_meta
 from netwright.program.program import Operand
 from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
 from netwright.run.native import PLAIN_DTYPES, NativeRuntime
-from netwright.run.others import others_share, remark_on, taken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,13 +96,14 @@ def run_arrays(
     reset_peak()
     runtime = NativeRuntime(prepared.file)
     seconds: list[float] = []
-    alone = taken()
+    company = Company()
     outputs: dict[str, NDArray[Any]] = {}
     for _ in range(options.repeats + 1):  # the first one touches memory for the first time
         start = time.perf_counter()
         outputs = runtime.call("forward", given, {})
         seconds.append(time.perf_counter() - start)
-    company = remark_on(others_share(alone, taken()))
+        company.look()
+    company.leave()
     peak = peak_resident_bytes() - before
     measured = Figures(peak, seconds=median(seconds[1:]))
 
@@ -122,7 +123,7 @@ def run_arrays(
         promise(prepared.summary),
         look,
         outputs=outputs,
-        notes=notes(prepared.note, company),
+        notes=(*notes(prepared.note), *company.notes(later.machine("here"))),
     )
 
 

@@ -13,6 +13,7 @@ from netwright.errors import JobError, UnsupportedError
 from netwright.frontends.locate import locate
 from netwright.job.job import KEEP, NO_LIMITS, Generate, Limits, Precision
 from netwright.path import later
+from netwright.path.company import Company
 from netwright.path.outcome import Figures, Outcome, notes, promise
 from netwright.path.prepare import Prepared, Progress, Request, prepare, silent
 from netwright.run.decoder import NativeDecoder
@@ -23,7 +24,6 @@ from netwright.run.generate.sampling import GREEDY, Sampling
 from netwright.run.generate.tokeniser import Tokeniser
 from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
 from netwright.run.native import NativeRuntime
-from netwright.run.others import others_share, remark_on, taken
 
 if TYPE_CHECKING:
     from netwright.timeline.timeline import Timeline
@@ -132,11 +132,12 @@ def run_text(
         raise JobError(f"prompt {prompt!r}: gives no tokens; write a word or more")
     session = open_session(source, ids, tokeniser, options, progress)
     tokens: list[Token] = []
-    alone = taken()
+    company = Company()
     for token in _tokens(session, ids, options):
         tokens.append(token)
         on_text(token.text)
-    company = remark_on(others_share(alone, taken()))
+        company.look()
+    company.leave()
     return _outcome(session, ids, tokens, company)
 
 
@@ -146,7 +147,7 @@ def _tokens(session: Session, ids: Sequence[int], options: TextOptions) -> Itera
 
 
 def _outcome(
-    session: Session, ids: Sequence[int], tokens: Sequence[Token], company: str | None
+    session: Session, ids: Sequence[int], tokens: Sequence[Token], company: Company
 ) -> Outcome:
     peak = peak_resident_bytes() - session.before_bytes
     calls = session.decoder.calls
@@ -159,7 +160,8 @@ def _outcome(
     )
     program = later.load_program(session.prepared.file.path)
     done = Generate(prompt=len(ids), tokens=max(1, len(tokens)))
-    on = later.simulation(program, later.machine("here"))
+    here = later.machine("here")
+    on = later.simulation(program, here)
     predicted_timeline = later.simulate_generate(on, done)
     predicted = Figures(
         predicted_timeline.peak_memory_bytes,
@@ -180,7 +182,7 @@ def _outcome(
         promise(session.prepared.summary),
         look,
         "".join(t.text for t in tokens),
-        notes=notes(session.prepared.note, company),
+        notes=(*notes(session.prepared.note), *company.notes(here)),
     )
 
 

@@ -11,6 +11,7 @@ from netwright.graph.ops.gradient import FunctionGradient, ScatterAdd
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.lp_norm import LpNorm
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
+from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Li, Lif
 from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, RmsNorm
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
@@ -27,9 +28,11 @@ KINDS: tuple[type[OpKind], ...] = (
     Binary,
     CacheAppend,
     Cast,
+    CobaLif,
     Concat,
     Conv,
     ConvTranspose,
+    CubaLif,
     CumulativeSum,
     Expand,
     FakeQuantise,
@@ -40,7 +43,10 @@ KINDS: tuple[type[OpKind], ...] = (
     Glu,
     GroupNorm,
     Gru,
+    If,
     LayerNorm,
+    Li,
+    Lif,
     Linear,
     LpNorm,
     Lstm,
