@@ -8,6 +8,7 @@
 #include "plan/pipeline_greedy.hpp"
 #include "plan/pipeline_pattern.hpp"
 #include "plan/pipeline_replay.hpp"
+#include "plan/pipeline_wave.hpp"
 
 namespace netwright::plan {
 namespace {
@@ -171,6 +172,7 @@ Found search(const Pipeline& pipeline, const std::vector<Orders>& starts, std::i
     }
   }
   const bool one_chunk_each = pipeline.chunks() == pipeline.workers;
+  wave_search(pipeline, best);
   greedy_search(pipeline, best, one_chunk_each ? passes / 4 : passes / 2, seed);
   if (one_chunk_each) pattern_search(pipeline, best, passes / 2, seed);
   if (!best.orders.empty()) polish(pipeline, best, one_chunk_each ? passes / 4 : passes / 2, seed + 1);

@@ -8,8 +8,9 @@ the event engine replays.
 
 Known differences. The ZB-1p and ZB-2p columns are our own search within p and 2p times M_B, with
 the paper's M_W / M_B (its Table 1: 32 h over 34 h + 5 a s). 1F1B-I is Megatron's order with one
-layer a chunk; its span is exactly p T_comm longer than printed, and agrees once that is taken
-off; why is not known.
+layer a chunk, v a worker; all 2 (p v - 1) hops of a micro-batch's way there and back are exposed in
+it, and p fewer in the printed rates. So p T_comm is taken off its span before the comparison; why
+is not known (docs/pipelines.md says what it is not).
 
     python -m studies.pipelines.zero_bubble           # all cells, then three proofs by CP-SAT
     python -m studies.pipelines.zero_bubble --quick   # the cells of eight stages

@@ -13,13 +13,14 @@ from netwright.graph.op import Op
 from netwright.graph.zoo.gpt import GptSizes, gpt
 from netwright.machine.load import library_machine
 from netwright.path.staged import staged
-from netwright.plan.pipeline.build import BUILDERS, build, placement_for
+from netwright.plan.pipeline.build import BUILDERS, V_SHAPED, build, placement_for
 from netwright.plan.pipeline.lower import lower_schedule
 from netwright.plan.pipeline.partition import partition
 from netwright.plan.pipeline.price import machine_prices, pass_seconds, work_of
 from netwright.plan.pipeline.seconds import priced_program, seconds_of, with_seconds
 from netwright.plan.pipeline.stages import chunks_of_network
 from netwright.plan.pipeline.times import uniform_times
+from netwright.plan.pipeline.v_shape import reorder
 from netwright.program.file import load, save
 from netwright.simulate.pipeline import replay
 from netwright.timeline.timeline import Interval
@@ -93,10 +94,10 @@ def test_units_of_one_member_are_stages_too() -> None:
         staged(GRAPH, PI, 5)
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name != "zb-auto"])
 def test_a_priced_program_plays_itself(name: str, tmp_path) -> None:
     times = uniform_times(4, (1.0, 1.25, 0.75, 0.125))
-    schedule = build(name, 4, 8, times)
+    schedule = reorder(name, 4, 8) if name in V_SHAPED else build(name, 4, 8, times)
     assert schedule.placement == placement_for(name, 4)
     program = priced_program(schedule, times)
     assert program.simulate().seconds == replay(schedule, times).seconds

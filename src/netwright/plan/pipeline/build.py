@@ -13,7 +13,7 @@ from netwright.plan.pipeline.interleaved import interleaved
 from netwright.plan.pipeline.one_forward_one_backward import one_forward_one_backward
 from netwright.plan.pipeline.schedule import Schedule, verify
 from netwright.plan.pipeline.times import StageTimes, peaks
-from netwright.plan.pipeline.v_shape import v_half, v_min, v_placement, v_zero_bubble
+from netwright.plan.pipeline.v_shape import reorder, v_half, v_min, v_placement, v_zero_bubble
 from netwright.plan.pipeline.zero_bubble import zero_bubble_h1, zero_bubble_h2
 
 
@@ -41,13 +41,14 @@ def _automatic(request: Request) -> Schedule:
 
 
 def _polished(make: Callable[[int, int], Schedule]) -> Builder:
-    """A building block, squeezed; then warm-up and cool-down reordered within its own memory."""
+    """A building block squeezed, and reordered; the shorter, searched within the block's memory."""
 
     def build(request: Request) -> Schedule:
         block = make(request.workers, request.microbatches)
         most = max(peaks(block, request.times.kept))
         placement = v_placement(request.workers)
-        return improve(block.name, placement, request.microbatches, (request.times, most), [block])
+        starts = [block, reorder(block.name, request.workers, request.microbatches)]
+        return improve(block.name, placement, request.microbatches, (request.times, most), starts)
 
     return build
 

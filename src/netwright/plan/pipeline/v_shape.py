@@ -3,13 +3,13 @@
 Qi et al., Pipeline Parallelism with Controllable Memory, NeurIPS 2024, arXiv 2405.15362. A
 building block is repeated at the interval of one micro-batch's work; how long its passes wait for
 each other sets the memory (V-Min about a third of 1F1B's, V-Half a half, V-ZB all of it), and
-idle time is then squeezed out in order.
+idle time is then squeezed out in order; `reorder` moves passes of warm-up and cool-down too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 from netwright.errors import PlanError
 from netwright.plan.pipeline.schedule import (
@@ -19,7 +19,9 @@ from netwright.plan.pipeline.schedule import (
     Pass,
     Schedule,
 )
+from netwright.plan.pipeline.v_reorder import reordered
 
+_Starts: TypeAlias = dict[tuple[str, int], int]  # leg, worker → unit of micro-batch 0
 INTERVAL = 6  # F, B and W of two chunks, one unit of time each
 
 
@@ -37,23 +39,29 @@ class Block:
 
 # Found by trying all offsets free of collisions for p = 2 to 16: the least memory of their kind.
 MIN = (Block((1, 1, 1, 1), (1, 1, 1)), Block((1, 1, 1, 1), (1, 3, 1)))
-HALF = (Block((1, 2, 1, 2), (1, 4, 2)), Block((1, 1, 2, 2), (1, 1, 3)))
+HALF = (
+    Block((1, 2, 1, 2), (1, 4, 2)),
+    Block((1, 1, 2, 2), (1, 1, 3)),
+    Block((2, 1, 2, 1), (1, 1, 2)),  # odd numbers of workers
+)
+LEGS = ("F0", "F1", "B1", "B0")
 ZERO = (Block((3, 3, 3, 3), (1, 1, 1)),)
+BLOCKS = {"v-min": MIN, "v-half": HALF, "v-zb": ZERO}
 
 
 def v_min(workers: int, microbatches: int) -> Schedule:
     """Least memory: about p / 3 activations."""
-    return _first("v-min", MIN, workers, microbatches)
+    return _repeated("v-min", _first("v-min", workers), (workers, microbatches))
 
 
 def v_half(workers: int, microbatches: int) -> Schedule:
     """Half of 1F1B's memory."""
-    return _first("v-half", HALF, workers, microbatches)
+    return _repeated("v-half", _first("v-half", workers), (workers, microbatches))
 
 
 def v_zero_bubble(workers: int, microbatches: int) -> Schedule:
     """As much memory as 1F1B, no bubble where F, B and W take the same time."""
-    return _first("v-zb", ZERO, workers, microbatches)
+    return _repeated("v-zb", _first("v-zb", workers), (workers, microbatches))
 
 
 def v_placement(workers: int) -> tuple[int, ...]:
@@ -61,22 +69,35 @@ def v_placement(workers: int) -> tuple[int, ...]:
     return (*range(workers), *reversed(range(workers)))
 
 
-def _first(name: str, blocks: tuple[Block, ...], workers: int, microbatches: int) -> Schedule:
-    for block in blocks:
+def reorder(name: str, workers: int, microbatches: int) -> Schedule:
+    """The block of this name, with warm-up and cool-down reordered (arXiv 2405.15362).
+
+    Raises:
+        PlanError: there is no block for so many workers.
+    """
+    starts = _first(name, workers)
+    legs = [
+        [[starts[leg, w] + INTERVAL * batch for batch in range(microbatches)] for leg in LEGS]
+        for w in range(workers)
+    ]
+    return Schedule(name, reordered(legs), v_placement(workers), microbatches)
+
+
+def _first(name: str, workers: int) -> _Starts:
+    for block in BLOCKS[name]:
         starts = _starts(block, workers)
-        free = [_free(starts, worker) for worker in range(workers)]
-        if all(len(f) == 2 for f in free):
-            return _repeated(name, starts, (workers, microbatches))
+        if all(len(_free(starts, worker)) == 2 for worker in range(workers)):
+            return starts
     raise PlanError(
         f"{name}: no building block without collisions for {workers} workers; use another number"
         " of workers, or zb-auto"
     )
 
 
-def _starts(block: Block, workers: int) -> dict[tuple[str, int], int]:
+def _starts(block: Block, workers: int) -> _Starts:
     """(kind and chunk of the worker, worker) → unit of time of micro-batch 0."""
     f0, f1, b1, b0 = block.steps
-    at: dict[tuple[str, int], int] = {}
+    at: _Starts = {}
     last = workers - 1
     for worker in range(workers):
         at["F0", worker] = worker * f0
@@ -89,7 +110,7 @@ def _starts(block: Block, workers: int) -> dict[tuple[str, int], int]:
     return at
 
 
-def _free(starts: dict[tuple[str, int], int], worker: int) -> list[int]:
+def _free(starts: _Starts, worker: int) -> list[int]:
     """Units of the interval that F and B leave free on a worker; fewer than 2 are a collision."""
     taken = [starts[kind, worker] % INTERVAL for kind in ("F0", "F1", "B1", "B0")]
     if len(set(taken)) < 4:
@@ -97,7 +118,7 @@ def _free(starts: dict[tuple[str, int], int], worker: int) -> list[int]:
     return [unit for unit in range(INTERVAL) if unit not in taken]
 
 
-def _repeated(name: str, starts: dict[tuple[str, int], int], size: tuple[int, int]) -> Schedule:
+def _repeated(name: str, starts: _Starts, size: tuple[int, int]) -> Schedule:
     """The block, once a micro-batch; running in order squeezes idle time out."""
     workers, microbatches = size
     orders: list[tuple[Pass, ...]] = []
@@ -121,7 +142,7 @@ def _repeated(name: str, starts: dict[tuple[str, int], int], size: tuple[int, in
     return Schedule(name, tuple(orders), v_placement(workers), microbatches)
 
 
-def _weights(starts: dict[tuple[str, int], int], worker: int) -> tuple[int, int]:
+def _weights(starts: _Starts, worker: int) -> tuple[int, int]:
     """When W of the later and of the earlier chunk run: the free units that hold least."""
     free = _free(starts, worker)
 
