@@ -45,7 +45,8 @@ struct Loaded {
     for (const nb::tuple& entry : entries)
       entry_specs.push_back({nb::cast<std::uint32_t>(entry[0]), nb::cast<std::uint32_t>(entry[1]),
                              nb::cast<std::vector<std::int64_t>>(entry[2]),
-                             nb::cast<std::vector<std::int64_t>>(entry[3]), nb::cast<std::int64_t>(entry[4])});
+                             nb::cast<std::vector<std::int64_t>>(entry[3]), nb::cast<std::int64_t>(entry[4]),
+                             entry.size() > 5 ? nb::cast<std::int64_t>(entry[5]) : 1});
     const Tables tables{rows<std::int64_t>(words, "words"), rows<PatchRow>(patches, "patches"),
                         rows<OperandRow>(operands, "operands"), rows<TaskRow>(tasks, "tasks"),
                         rows<std::uint32_t>(waits, "waits")};

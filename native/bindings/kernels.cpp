@@ -79,6 +79,7 @@ double call(const std::string& name, const nb::list& operands,
   Call record{operand.data(), parameter.data(), nullptr, static_cast<std::int32_t>(operand.size()),
               static_cast<std::int32_t>(parameter.size()), part, parts};
   if (const char* fault = opcode->check(record)) throw std::invalid_argument(name + ": " + fault);
+  if (const char* fault = opcode->contents ? opcode->contents(record) : nullptr) throw std::invalid_argument(name + ": " + fault);
   const std::int64_t bytes = opcode->workspace == nullptr ? 0 : opcode->workspace(record);
   const auto storage = std::make_unique<std::byte[]>(static_cast<std::size_t>(bytes) + 64);
   record.workspace = std::bit_cast<std::byte*>((std::bit_cast<std::uintptr_t>(storage.get()) + 63) / 64 * 64);

@@ -18,7 +18,7 @@ inline std::int64_t element_bytes(Format format) {
   switch (format) {
     case Format::fp32: case Format::int32: return 4;
     case Format::fp64: case Format::int64: return 8;
-    case Format::fp16: case Format::bf16: case Format::int16: return 2;
+    case Format::fp16: case Format::bf16: case Format::int16: case Format::uint16: return 2;
     case Format::int8: case Format::uint8: case Format::boolean: return 1;
     default: return 0;
   }

@@ -32,6 +32,9 @@ std::byte* at(std::byte* base, std::int64_t offset) {
 
 constexpr int kMaxThreads = 1024;
 constexpr std::int64_t kMaxEntrySymbol = std::int64_t{1} << 31;
+constexpr std::int64_t kMaxRepeats = std::int64_t{1} << 30;
+// Pieces of one task in one run are counted in 32 bits.
+constexpr std::uint64_t kMaxPieces = std::uint64_t{1} << 31;
 
 // Beyond this a word that symbols change could overflow while it is resolved.
 constexpr __int128 kMaxResolved = __int128{1} << 62;
@@ -61,6 +64,7 @@ Executable::Executable(const Tables& tables, std::span<const ArenaSpec> arenas, 
   workspace_bytes_ = (workspace_bytes_ + 63) / 64 * 64;
   workspace_ = std::make_unique<Pages>(workspace_bytes_ * pool_.capacity());
   times_.resize(most_tasks);
+  began_ns_.resize(most_tasks);
   claimed_ = std::make_unique<std::atomic<std::uint32_t>[]>(most_tasks);
   finished_ = std::make_unique<std::atomic<std::uint32_t>[]>(most_tasks);
 }
@@ -75,6 +79,8 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
   for (std::size_t i = 0; i < spec.low.size(); ++i)
     if (spec.low[i] < 0 || spec.low[i] > spec.high[i] || spec.high[i] > kMaxEntrySymbol)
       throw std::invalid_argument("entry " + std::to_string(index) + ": bounds of a symbol are out of order");
+  if (spec.repeats < 1 || spec.repeats > kMaxRepeats)
+    throw std::invalid_argument("entry " + std::to_string(index) + ": its repeats are out of range");
 
   Entry& entry = entries_.emplace_back();
   entry.spec = spec;
@@ -123,6 +129,8 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
     task.opcode = opcode;
     task.kernel = use_avx2 && opcode->avx2 != nullptr ? opcode->avx2 : opcode->scalar;
     task.parts = row.parts;
+    if (std::uint64_t{row.parts} * static_cast<std::uint64_t>(spec.repeats) > kMaxPieces)
+      throw wrong(index, t, opcode->name, "has too many parts for so many repeats");
     task.first_wait = static_cast<std::uint32_t>(entry.waits.size());
     task.num_waits = row.num_waits;
     for (std::uint32_t w = 0; w < row.num_waits; ++w) {
@@ -140,6 +148,8 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
       if (source.arena == kAbsent) continue;
       if (o < opcode->num_written && !writable(arenas_[source.arena].kind))
         throw wrong(index, t, opcode->name, "writes to a read-only arena");
+      if (o < 32 && (opcode->trusted >> o & 1) != 0 && writable(arenas_[source.arena].kind))
+        throw wrong(index, t, opcode->name, "trusts indices in memory that tasks may write");
       operand.format = static_cast<Format>(source.format);
       operand.rank = source.rank;
       if (place(&entry.offsets[next_operand], source.first_word))
@@ -183,6 +193,7 @@ std::int64_t Executable::verify_task(const Entry& entry, int index, std::size_t 
       throw wrong(index, t, opcode.name, std::string(what) + " (operand " + std::to_string(o) + ")");
   }
   if (const char* what = opcode.check(call)) throw wrong(index, t, opcode.name, what);
+  if (const char* what = opcode.contents ? opcode.contents(call) : nullptr) throw wrong(index, t, opcode.name, what);
   const std::int64_t bytes = opcode.workspace != nullptr ? opcode.workspace(call) : 0;
   if (bytes < 0 || bytes > (std::int64_t{1} << 34)) throw wrong(index, t, opcode.name, "needs too much workspace");
   return bytes;
@@ -227,15 +238,18 @@ Executable::Entry& Executable::prepared(int index, std::span<const std::int64_t>
 void Executable::run_slice(int index, std::span<const std::int64_t> symbols, std::size_t first, std::size_t last) {
   Entry& entry = prepared(index, symbols);
   if (first > last || last > entry.tasks.size()) throw std::out_of_range("the entry has no such tasks");
+  if (entry.spec.repeats != 1) throw std::out_of_range("an entry that repeats is not run in slices");
   trace_ = true;
+  std::fill(times_.begin() + static_cast<std::ptrdiff_t>(first), times_.begin() + static_cast<std::ptrdiff_t>(last), TaskTime{0, 0});
   work_alone(entry, first, last);
 }
 
 void Executable::run(int index, std::span<const std::int64_t> symbols, bool trace) {
   Entry& entry = prepared(index, symbols);
   trace_ = trace;
+  if (trace_) std::ranges::fill(times_, TaskTime{0, 0});
   if (pool_.threads() == 1) {
-    work_alone(entry, 0, entry.tasks.size());
+    for (std::int64_t repeat = 0; repeat < entry.spec.repeats; ++repeat) work_alone(entry, 0, entry.tasks.size());
     return;
   }
   for (std::size_t t = 0; t < entry.tasks.size(); ++t) {
@@ -245,51 +259,68 @@ void Executable::run(int index, std::span<const std::int64_t> symbols, bool trac
   pool_.run([this, &entry](int thread) { work(entry, thread); });
 }
 
+void Executable::note(std::size_t t, std::int64_t began_ns, std::int64_t ended_ns) {
+  TaskTime& time = times_[t];
+  if (time.end_ns == 0) time = {began_ns, began_ns};
+  time.end_ns += ended_ns - began_ns;
+}
+
 void Executable::work_alone(Entry& entry, std::size_t first, std::size_t last) {
   for (std::size_t t = first; t < last; ++t) {
     Call call = entry.tasks[t].call;
     call.workspace = workspace_->data();
     call.parts = entry.tasks[t].parts;
-    if (trace_) times_[t].start_ns = now_ns();
+    const std::int64_t began_ns = trace_ ? now_ns() : 0;
     for (call.part = 0; call.part < call.parts; ++call.part) entry.tasks[t].kernel(call);
-    if (trace_) times_[t].end_ns = now_ns();
+    if (trace_) note(t, began_ns, now_ns());
   }
 }
 
 void Executable::work(Entry& entry, int thread) {
-  const auto wait = [this, &entry, thread](std::uint32_t t) {
-    if (thread == 0) pool_.wait_for(t, finished_[t], entry.tasks[t].parts);
-    else wait_until(finished_[t], entry.tasks[t].parts);
-  };
   std::byte* workspace = workspace_->data() + workspace_bytes_ * thread;
-  for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) {
-    const Task& task = entry.tasks[t];
-    if (claimed_[t].load(std::memory_order_relaxed) >= task.parts) continue;
-    if (thread == 0) pool_.call_back();
-    for (std::uint32_t w = 0; w < task.num_waits; ++w) wait(entry.waits[task.first_wait + w]);
-    if (thread != 0) {
-      if (pool_.away(thread)) break;
-      pool_.takes(thread, t);
+  const auto repeats = static_cast<std::uint32_t>(entry.spec.repeats);
+  const auto wait = [this, &entry, thread](std::uint32_t t, std::uint32_t repeat) {
+    const std::uint32_t target = entry.tasks[t].parts * (repeat + 1);
+    if (thread == 0) pool_.wait_for(t, finished_[t], target);
+    else wait_until(finished_[t], target);
+  };
+  for (std::uint32_t repeat = 0; repeat < repeats; ++repeat) {
+    for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) {
+      const Task& task = entry.tasks[t];
+      if (claimed_[t].load(std::memory_order_relaxed) >= task.parts * (repeat + 1)) continue;
+      if (thread == 0) pool_.call_back();
+      for (std::uint32_t w = 0; w < task.num_waits; ++w) wait(entry.waits[task.first_wait + w], repeat);
+      // What stood before and after this task in the last repetition may touch what it touches.
+      if (repeat > 0)
+        for (std::uint32_t other = 0; other < entry.tasks.size(); ++other) wait(other, repeat - 1);
+      if (thread != 0) {
+        if (pool_.away(thread)) return pool_.takes(thread, Pool::kNoTask);
+        pool_.takes(thread, t);
+      }
+      claim(task, t, workspace, repeat);
     }
-    claim(task, t, workspace);
   }
   if (thread != 0) return pool_.takes(thread, Pool::kNoTask);
   // The caller may look at results as soon as its own thread is through: see that every piece has ended.
-  for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) wait(t);
+  for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) wait(t, repeats - 1);
 }
 
-void Executable::claim(const Task& task, std::uint32_t t, std::byte* workspace) {
+void Executable::claim(const Task& task, std::uint32_t t, std::byte* workspace, std::uint32_t repeat) {
   Call call = task.call;
   call.workspace = workspace;
   call.parts = task.parts;
-  for (std::uint32_t part = claimed_[t].fetch_add(1, std::memory_order_relaxed); part < task.parts;
-       part = claimed_[t].fetch_add(1, std::memory_order_relaxed)) {
-    if (trace_ && part == 0) times_[t].start_ns = now_ns();
-    call.part = part;
+  const std::uint32_t end = task.parts * (repeat + 1);
+  std::uint32_t next = claimed_[t].load(std::memory_order_relaxed);
+  while (next < end) {
+    // Never past the end: pieces beyond it belong to the next repetition.
+    if (!claimed_[t].compare_exchange_weak(next, next + 1, std::memory_order_relaxed)) continue;
+    call.part = next - task.parts * repeat;
+    if (trace_ && call.part == 0) began_ns_[t] = now_ns();
     task.kernel(call);
-    const bool last = finished_[t].fetch_add(1, std::memory_order_acq_rel) + 1 == task.parts;
-    if (last && trace_) times_[t].end_ns = now_ns();
+    const bool last = finished_[t].fetch_add(1, std::memory_order_acq_rel) + 1 == end;
+    if (last && trace_) note(t, began_ns_[t], now_ns());
     if (last) finished_[t].notify_all();
+    next = claimed_[t].load(std::memory_order_relaxed);
   }
 }
 

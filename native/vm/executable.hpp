@@ -32,8 +32,10 @@ struct EntrySpec {
   std::uint32_t first_task, num_tasks;
   std::vector<std::int64_t> low, high;  // one a symbol
   std::int64_t limit;                   // the most that the symbols may add up to
+  std::int64_t repeats = 1;             // a run does the tasks so often, one repetition after another
 };
 
+// Of a repeated entry: the start in the first repetition, and from it the sum over all.
 struct TaskTime {
   std::int64_t start_ns, end_ns;
 };
@@ -92,9 +94,10 @@ class Executable {
   void resolve(Entry& entry, std::span<const std::int64_t> symbols);
   void work(Entry& entry, int thread);
   void work_alone(Entry& entry, std::size_t first, std::size_t last);
+  void note(std::size_t t, std::int64_t began_ns, std::int64_t ended_ns);
   Entry& prepared(int index, std::span<const std::int64_t> symbols);  // checked and resolved; throws as run does
   // Pieces of a task that is ready, until none is left.
-  void claim(const Task& task, std::uint32_t t, std::byte* workspace);
+  void claim(const Task& task, std::uint32_t t, std::byte* workspace, std::uint32_t repeat);
 
   std::vector<ArenaSpec> arenas_;
   std::vector<std::unique_ptr<Pages>> pages_;
@@ -102,7 +105,8 @@ class Executable {
   std::int64_t workspace_bytes_ = 0;
   std::unique_ptr<Pages> workspace_;
   std::vector<TaskTime> times_;
-  std::unique_ptr<std::atomic<std::uint32_t>[]> claimed_, finished_;
+  std::unique_ptr<std::atomic<std::uint32_t>[]> claimed_, finished_;  // pieces since the run began
+  std::vector<std::int64_t> began_ns_;  // of each task, in the repetition that is on
   bool trace_ = false;
   Pool pool_;
 };

@@ -16,7 +16,7 @@ struct BlockSize {
 constexpr BlockSize block_size(Format format) {
   switch (format) {
     case Format::fp32: case Format::int32: return {1, 4};
-    case Format::fp16: case Format::bf16: case Format::int16: return {1, 2};
+    case Format::fp16: case Format::bf16: case Format::int16: case Format::uint16: return {1, 2};
     case Format::fp64: case Format::int64: return {1, 8};
     case Format::int8: case Format::uint8: case Format::boolean: case Format::bytes: return {1, 1};
     case Format::q4_0: return {32, 18};

@@ -11,7 +11,7 @@ inline constexpr int kMaxRank = 6;
 // Codes are part of the program file format: never reuse or renumber.
 enum class Format : std::uint8_t {
   fp32 = 0, fp16 = 1, bf16 = 2, fp64 = 3,
-  int8 = 4, uint8 = 5, int16 = 6, int32 = 7, int64 = 8, boolean = 9,
+  int8 = 4, uint8 = 5, int16 = 6, int32 = 7, int64 = 8, boolean = 9, uint16 = 10,
   q4_0 = 16, q4_1 = 17, q5_0 = 18, q5_1 = 19, q8_0 = 20,
   q2_k = 21, q3_k = 22, q4_k = 23, q5_k = 24, q6_k = 25, tq1_0 = 26, tq2_0 = 27,
   act8x32 = 40,   // int8 activations, a scale and sums for each 32 (kernels/activation.hpp)
@@ -55,6 +55,10 @@ struct Opcode {
   Workspace workspace;  // nullptr: none
   Kernel scalar;        // the plain twin, always there
   Kernel avx2;          // nullptr: no faster form
+  // Indices that the kernel trusts: a bit for each operand that holds some (it must lie where no task writes), and
+  // what reads them once, after `check`.
+  std::uint32_t trusted = 0;
+  Check contents = nullptr;
 };
 
 // The piece [begin, end) of `count` units that this call owns; cut at multiples of `grain`.

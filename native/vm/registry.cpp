@@ -5,6 +5,7 @@
 
 #include "kernels/float.hpp"
 #include "kernels/quant.hpp"
+#include "kernels/spike.hpp"
 
 namespace netwright {
 
@@ -15,6 +16,7 @@ std::vector<Opcode> gather() {
   const auto add = [&all](std::span<const Opcode> some) { all.insert(all.end(), some.begin(), some.end()); };
   add(quant_opcodes());
   add(float_opcodes());
+  add(spike_opcodes());
   std::ranges::sort(all, {}, &Opcode::code);
   return all;
 }

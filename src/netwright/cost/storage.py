@@ -8,7 +8,7 @@ from netwright.errors import UnsupportedError
 BLOCKS: dict[str, tuple[int, int]] = {
     "fp64": (1, 8), "int64": (1, 8),
     "fp32": (1, 4), "int32": (1, 4),
-    "fp16": (1, 2), "bf16": (1, 2), "int16": (1, 2),
+    "fp16": (1, 2), "bf16": (1, 2), "int16": (1, 2), "uint16": (1, 2),
     "fp8_e4m3": (1, 1), "fp8_e5m2": (1, 1),
     "int8": (1, 1), "uint8": (1, 1), "bool": (1, 1), "boolean": (1, 1), "bytes": (1, 1),
     "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24), "q8_0": (32, 34),

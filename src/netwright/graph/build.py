@@ -130,9 +130,14 @@ class Builder:
         """A weight whose bytes are already in `form`: in a file or in memory."""
         return self.tensor(name, dims, form, Role.WEIGHT, tuple(data))
 
-    def state(self, name: str, dims: Dims, form: Format = FP32) -> TensorId:
-        """A value kept between calls; write it with `StateUpdate`. Starts at zero."""
-        return self.tensor(name, dims, form, Role.STATE)
+    def state(
+        self, name: str, dims: Dims, form: Format = FP32, first: Array | None = None
+    ) -> TensorId:
+        """A value kept between calls; write it with `StateUpdate`. Starts at `first`, else at 0."""
+        if first is not None and first.shape != tuple(size for _, size in dims):
+            raise GraphError(f"state {name}: first has shape {first.shape}, expected {dims}")
+        data = () if first is None else (encoded(form, first),)
+        return self.tensor(name, dims, form, Role.STATE, data)
 
     def cache(self, name: str, dims: Dims, form: Format = FP32) -> TensorId:
         """Rows kept between calls; write them with `CacheAppend`."""

@@ -213,7 +213,10 @@ class _Call:
         name = self._state_name(tensor)
         if name not in self.state:
             kind = _CLASSES[element_class(tensor.format)]
-            self.state[name] = np.zeros(self._shape(tensor), dtype=kind)
+            first = np.zeros(self._shape(tensor), dtype=kind)
+            if tensor.data:
+                first[...] = self.weights.weight(place, self.repetition or 0)
+            self.state[name] = first
         if self.state[name].shape != tensor.shape:
             raise JobError(
                 f"{self.graph.name}: state {name} has shape {self.state[name].shape}, "

@@ -97,7 +97,7 @@ class _Check:
                 self._fail(f"{where}, dim {dim.name}", f"size {dim.size}", "never below 0")
         if not 0.0 <= tensor.density <= 1.0:
             self._fail(where, f"density {tensor.density}", "0 to 1")
-        if tensor.data and tensor.role not in (Role.WEIGHT, Role.OPTIMISER):
+        if tensor.data and tensor.role not in (Role.WEIGHT, Role.OPTIMISER, Role.STATE):
             self._fail(where, f"data on a tensor of role {tensor.role.value}", "none")
 
     def _names(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from netwright.graph.graph import Graph
-from netwright.job.job import Job, entry_symbols
+from netwright.job.job import Job, Stream, entry_symbols
 from netwright.machine.machine import Machine, Unit
 from netwright.plan.all_rows import with_all_rows
 from netwright.plan.capacity import Footprint, footprint_of
@@ -16,7 +16,7 @@ from netwright.plan.decision import Decision
 from netwright.plan.kernels import picked
 from netwright.plan.lower.emitter import Store
 from netwright.plan.lower.finish import program_of
-from netwright.plan.lower.lower import Lowered, lower_entry, total_limit
+from netwright.plan.lower.lower import Lowered, lower_entry, lower_start, total_limit
 from netwright.plan.pick import Calls, Rule, Weighed, fastest, picker, times_called
 from netwright.plan.plan import Prediction
 from netwright.plan.predict import (
@@ -65,25 +65,27 @@ def draft(graph: Graph, machine: Machine, job: Job, rule: Rule = fastest) -> Dra
         UnsupportedError: an operator or format has no kernel, or the machine lacks its arithmetic.
     """
     bounds = entry_symbols(job)
+    steps = job.steps if isinstance(job, Stream) else None
     most = max(max(thread_counts(unit, job)) for unit in machine.units)
     threads: Mapping[str, int] = dict.fromkeys(bounds, most)
     unit = machine.units[0]
     if len(machine.units) > 1:
-        program, _ = _program(graph, machine.name, bounds, threads, Store())
+        program, _ = _program(graph, machine.name, bounds, threads, Store(steps=steps))
         unit = _unit(program, machine, bounds)
     picks = picker(graph, machine, unit, _calls(graph, unit, job, threads), rule)
-    program, memory = _program(graph, machine.name, bounds, threads, Store(picks))
+    program, memory = _program(graph, machine.name, bounds, threads, Store(picks, steps))
     if len(machine.units) == 1:
         unit = _unit(program, machine, bounds)
     threads, decisions = choose_threads(program, machine, unit, job)
     if any(count != most for count in threads.values()):
         picks = picker(graph, machine, unit, _calls(graph, unit, job, threads), rule)
-        program, memory = _program(graph, machine.name, bounds, threads, Store(picks))
+        program, memory = _program(graph, machine.name, bounds, threads, Store(picks, steps))
     predictions = tuple(
         predict(e, Where(machine, unit, threads[e.name]), representative_symbols(e, job))
         for e in program.entries
+        if e.name in threads
     )
-    splits = tuple(split(e, threads[e.name], unit) for e in program.entries)
+    splits = tuple(split(e, threads[e.name], unit) for e in program.entries if e.name in threads)
     weighed = tuple(picks.weighed.values())
     kind = choose_kind(machine, largest_task(program), _highest(bounds))
     decided = (*kind, *decisions, *splits, *picked(weighed, picks.chosen))
@@ -126,6 +128,8 @@ def _program(
         seen = with_all_rows(graph) if name == "verify" else graph
         limit = total_limit(graph, box)
         lowered[name] = lower_entry(seen, store, name, box, limit, threads[name])
-    entries, offsets, memory = plan_scratch([lowered[name] for name in bounds], store)
+    start = lower_start(graph, store)
+    begun = () if start is None else (start,)
+    entries, offsets, memory = plan_scratch([*(lowered[name] for name in bounds), *begun], store)
     program = program_of(graph.name, store, entries, offsets, int(memory.value), (machine, threads))
     return program, memory

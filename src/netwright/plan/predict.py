@@ -145,6 +145,9 @@ def predict(entry: Entry, where: Where, symbols: Mapping[str, int]) -> Predictio
         high += cost.interval.high
         bound += least
         joules = None if joules is None or cost.joules is None else joules + cost.joules
+    times = entry.repeats
+    seconds, low, high, bound = (times * s for s in (seconds, low, high, bound))
+    joules = None if joules is None else times * joules
     certificate = Certificate("seconds", seconds, min(bound, seconds), _method(where.unit), False)
     return Prediction(
         entry.name, tuple(sorted(symbols.items())), seconds, low, high, joules, certificate

@@ -37,7 +37,8 @@ TASK_ROW = np.dtype(
 # Codes are part of the file format: never reuse or renumber (native/vm/opcode.hpp has the same).
 FORMAT_CODES: Mapping[str, int] = {
     "fp32": 0, "fp16": 1, "bf16": 2, "fp64": 3, "int8": 4, "uint8": 5, "int16": 6, "int32": 7,
-    "int64": 8, "bool": 9, "q4_0": 16, "q4_1": 17, "q5_0": 18, "q5_1": 19, "q8_0": 20, "q2_k": 21,
+    "int64": 8, "bool": 9, "uint16": 10, "q4_0": 16, "q4_1": 17, "q5_0": 18,
+    "q5_1": 19, "q8_0": 20, "q2_k": 21,
     "q3_k": 22, "q4_k": 23, "q5_k": 24, "q6_k": 25, "tq1_0": 26, "tq2_0": 27, "act8x32": 40,
     "act8x256": 41, "bytes": 63,
 }  # fmt: skip
@@ -46,7 +47,8 @@ FORMAT_NAMES: Mapping[int, str] = {code: name for name, code in FORMAT_CODES.ite
 # (elements, bytes) of a block, as native/vm/format.hpp has them.
 BLOCKS: Mapping[str, tuple[int, int]] = {
     "fp32": (1, 4), "fp16": (1, 2), "bf16": (1, 2), "fp64": (1, 8), "int8": (1, 1), "uint8": (1, 1),
-    "int16": (1, 2), "int32": (1, 4), "int64": (1, 8), "bool": (1, 1), "bytes": (1, 1),
+    "int16": (1, 2), "uint16": (1, 2), "int32": (1, 4), "int64": (1, 8), "bool": (1, 1),
+    "bytes": (1, 1),
     "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24), "q8_0": (32, 34),
     "q2_k": (256, 84), "q3_k": (256, 110), "q4_k": (256, 144), "q5_k": (256, 176),
     "q6_k": (256, 210), "tq1_0": (256, 54), "tq2_0": (256, 66), "act8x32": (32, 44),
@@ -63,7 +65,8 @@ OPCODES: Mapping[str, int] = {
     "group_norm": 44, "gather_elements": 45, "gather_nd": 46, "scatter_nd": 47,
     "cumulative_sum": 48, "top_k": 49, "lp_norm": 50, "conv_winograd": 51, "stage_forward": 64,
     "stage_input_gradient": 65, "stage_weight_gradient": 66, "stage_backward": 67, "transfer": 68,
-    "stage_update": 69,
+    "stage_update": 69, "neuron": 80, "spike_scatter": 81, "spike_rows": 82, "matmul_spikes": 83,
+    "spike_procedural": 84, "poisson": 85, "spike_source": 86, "tick": 87,
 }  # fmt: skip
 OPCODE_NAMES: Mapping[int, str] = {code: name for name, code in OPCODES.items()}
 

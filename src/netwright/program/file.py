@@ -133,6 +133,7 @@ def _entries_meta(program: Program) -> list[dict[str, Any]]:
                 "bounds": entry.bounds,
                 "limit": entry.limit,
                 "threads": entry.threads,
+                "repeats": entry.repeats,
                 "inputs": [[name, _operand_meta(o)] for name, o in entry.inputs],
                 "outputs": [[name, _operand_meta(o)] for name, o in entry.outputs],
             }
@@ -330,6 +331,7 @@ def _entry(file: ProgramFile, item: Mapping[str, Any]) -> Entry:
         tuple((str(name), operand_from_meta(o)) for name, o in item["inputs"]),
         tuple((str(name), operand_from_meta(o)) for name, o in item["outputs"]),
         int(item.get("threads", 0)),
+        int(item.get("repeats", 1)),
     )
 
 

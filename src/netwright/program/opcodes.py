@@ -32,6 +32,13 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "fill": frozenset({0}),
     "layer_norm": frozenset({0}),
     "group_norm": frozenset({1}),
+    "neuron": frozenset(range(8, 27)),
+    "spike_scatter": frozenset({4}),
+    "spike_rows": frozenset({4}),
+    "matmul_spikes": frozenset({0}),
+    "spike_procedural": frozenset({7, 8}),
+    "poisson": frozenset({3}),
+    "spike_source": frozenset({3}),
     **{name: frozenset({at + 1, at + 2}) for name, at in FUNCTION_PARAMETER.items()},
 }
 

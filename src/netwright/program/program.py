@@ -92,7 +92,8 @@ class Task:
 class Entry:
     """A way in. Its tasks share arenas (weights, state) with those of the other entries.
 
-    `threads` is how many of the program's threads it uses; 0 is all of them.
+    `threads` is how many of the program's threads it uses; 0 is all of them. One call does all the
+    tasks `repeats` times, one repetition after another: steps of a network that keeps state.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Entry:
     inputs: tuple[tuple[str, Operand], ...]
     outputs: tuple[tuple[str, Operand], ...]
     threads: int = 0
+    repeats: int = 1
 
 
 @final

@@ -36,6 +36,7 @@ PLAIN_DTYPES: Mapping[str, np.dtype[Any]] = {
     "int8": np.dtype(np.int8),
     "uint8": np.dtype(np.uint8),
     "int16": np.dtype(np.int16),
+    "uint16": np.dtype(np.uint16),
     "int32": np.dtype(np.int32),
     "int64": np.dtype(np.int64),
     "bool": np.dtype(np.bool_),
@@ -57,11 +58,12 @@ class _Entry:
     inputs: tuple[tuple[str, Operand], ...]
     outputs: tuple[tuple[str, Operand], ...]
     threads: int  # 0: all that the program was loaded with
+    repeats: int = 1
 
-    def core_form(self) -> tuple[int, int, list[int], list[int], int]:
+    def core_form(self) -> tuple[int, int, list[int], list[int], int, int]:
         low = [b[1] for b in self.all_bounds]
         high = [b[2] for b in self.all_bounds]
-        return self.first_task, self.num_tasks, low, high, self.limit
+        return self.first_task, self.num_tasks, low, high, self.limit, self.repeats
 
 
 @final
@@ -310,6 +312,7 @@ def _frame(program: Program | ProgramFile) -> _Frame:
                     entry.inputs,
                     entry.outputs,
                     entry.threads,
+                    entry.repeats,
                 )
             )
             first += len(entry.tasks)
@@ -331,6 +334,7 @@ def _frame(program: Program | ProgramFile) -> _Frame:
                     tuple((str(n), operand_from_meta(o)) for n, o in item["inputs"]),
                     tuple((str(n), operand_from_meta(o)) for n, o in item["outputs"]),
                     int(item.get("threads", 0)),
+                    int(item.get("repeats", 1)),
                 )
             )
         return _Frame(

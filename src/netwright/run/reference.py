@@ -49,22 +49,27 @@ class ReferenceRuntime(Runtime):
         values = checked_symbols(self._program, found, symbols)
         for operand, array in checked_inputs(self._program, found, inputs, values):
             view(self._arenas[operand.arena], operand, values)[...] = array
-        spans: list[Span] = []
+        spent = [0.0] * len(found.tasks)
         start = time.perf_counter()
-        for index, task in enumerate(found.tasks):
-            began = time.perf_counter() - start
-            try:
-                self._task(task, values)
-            except (NetwrightError, ValueError, IndexError) as error:
-                raise ProgramError(
-                    f"{self._program.name}.{entry}: task {index} ({task.opcode}, {task.source}): "
-                    f"{error}"
-                ) from error
-            seconds = time.perf_counter() - start - began
-            spans.append(Span("cpu", task.source, task.opcode, began, seconds))
+        for _ in range(found.repeats):
+            for index, task in enumerate(found.tasks):
+                began = time.perf_counter()
+                try:
+                    self._task(task, values)
+                except (NetwrightError, ValueError, IndexError) as error:
+                    raise ProgramError(
+                        f"{self._program.name}.{entry}: task {index} ({task.opcode}, "
+                        f"{task.source}): {error}"
+                    ) from error
+                spent[index] += time.perf_counter() - began
         total = time.perf_counter() - start
+        starts = np.cumsum([0.0, *spent])
+        spans = tuple(
+            Span("cpu", task.source, task.opcode, float(began), seconds)
+            for task, began, seconds in zip(found.tasks, starts, spent, strict=False)
+        )
         self._timeline = Timeline(
-            self._program.name, "measured", "here", tuple(spans), (), total, peak_resident_bytes()
+            self._program.name, "measured", "here", spans, (), total, peak_resident_bytes()
         )
         return self._outputs(found, values)
 

@@ -52,9 +52,26 @@ def machine_price(machine: Machine, unit: Unit, entry: Entry, threads: int) -> P
         setting = replace(alone, units=min(task.parts, threads, unit.count))
         cost = estimate(machine, unit, demand, setting)
         operations, moved = demand.num_operations, float(demand.num_bytes)
-        return TaskCost(cost.seconds, cost.joules, cost.interval, operations, moved)
+        # A span of an entry that repeats is the sum over its repetitions.
+        return times_as_much(
+            TaskCost(cost.seconds, cost.joules, cost.interval, operations, moved), entry.repeats
+        )
 
     return price
+
+
+def times_as_much(cost: TaskCost, times: int) -> TaskCost:
+    """A task done so often."""
+    if times == 1:
+        return cost
+    found = cost.interval
+    return TaskCost(
+        times * cost.seconds,
+        None if cost.joules is None else times * cost.joules,
+        found and Interval(times * found.low, times * found.high, found.confidence),
+        times * cost.operations,
+        times * cost.bytes_moved,
+    )
 
 
 def _work(task: Task, symbols: Mapping[str, int]) -> Work:

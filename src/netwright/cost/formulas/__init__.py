@@ -11,6 +11,7 @@ from netwright.cost.formulas import (
     linear,
     movement,
     rows,
+    spikes,
 )
 from netwright.cost.formulas.build import Formula
 from netwright.cost.work import OperandLike, Work, views
@@ -54,6 +55,14 @@ FORMULAS: Mapping[str, Formula] = {
     "cumulative_sum": elementwise.cumulative_sum,
     "top_k": elementwise.top_k,
     "lp_norm": rows.lp_norm,
+    "neuron": spikes.neuron,
+    "spike_scatter": spikes.spike_scatter,
+    "spike_rows": spikes.spike_rows,
+    "matmul_spikes": spikes.matmul_spikes,
+    "spike_procedural": spikes.spike_procedural,
+    "poisson": spikes.poisson,
+    "spike_source": spikes.spike_source,
+    "tick": spikes.tick,
 }
 
 

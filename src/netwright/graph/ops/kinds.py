@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from netwright.graph.op import OpKind
 from netwright.graph.ops.attention import Attention
+from netwright.graph.ops.connect import (
+    ConvConnect,
+    DenseConnect,
+    RandomConnect,
+    SparseConnect,
+)
 from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
 from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
@@ -20,6 +26,7 @@ from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
 from netwright.graph.ops.resize import Resize
 from netwright.graph.ops.softmax import Softmax
+from netwright.graph.ops.spike_time import Poisson, Remember, SpikeSource, Tick
 
 KINDS: tuple[type[OpKind], ...] = (
     ArgReduce,
@@ -31,9 +38,11 @@ KINDS: tuple[type[OpKind], ...] = (
     CobaLif,
     Concat,
     Conv,
+    ConvConnect,
     ConvTranspose,
     CubaLif,
     CumulativeSum,
+    DenseConnect,
     Expand,
     FakeQuantise,
     FunctionGradient,
@@ -52,8 +61,11 @@ KINDS: tuple[type[OpKind], ...] = (
     Lstm,
     MatMul,
     Pad,
+    Poisson,
     Pool,
+    RandomConnect,
     Reduce,
+    Remember,
     Reshape,
     Resize,
     RmsNorm,
@@ -62,7 +74,10 @@ KINDS: tuple[type[OpKind], ...] = (
     ScatterNd,
     Slice,
     Softmax,
+    SparseConnect,
+    SpikeSource,
     StateUpdate,
+    Tick,
     Tile,
     TopK,
     Transpose,

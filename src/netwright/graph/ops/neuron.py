@@ -18,7 +18,7 @@ from netwright.graph.op import Einsum, OpKind, TensorType
 from netwright.graph.ops.neuron_cascade import neuron_cascade
 from netwright.graph.ops.neuron_rule import Discretisation
 from netwright.graph.ops.neuron_step import Membrane, advance
-from netwright.graph.ops.shape import count, expect, fail, operand, optional
+from netwright.graph.ops.shape import count, expect, fail, optional
 
 Array: TypeAlias = NDArray[Any]
 
@@ -32,12 +32,13 @@ def infer_neuron(
     receptors = max(1, len(m.decays))
     states = 1 + len(m.decays) + bool(m.rule.refractory_steps)
     count(kind, types, receptors, receptors + states)
-    x = operand(kind, types, 0, "input 0", "float")
-    if len(x.shape) != 3:
-        fail(kind, f"the input has {len(x.shape)} dims, expected [steps, batch, neurons]")
-    for index in range(1, receptors):
-        found = operand(kind, types, index, f"input {index}", "float")
-        expect(kind, f"input {index}", found.shape, x.shape)
+    x = _sequence(kind, types, receptors, bool(m.decays))
+    for index in range(receptors):
+        found = optional(types, index)
+        if found is not None:
+            expect(kind, f"input {index}", found.shape, x.shape)
+            if found.element != "float":
+                fail(kind, f"input {index} is {found.element}, expected float; cast it first")
     elements = ["float"] * (1 + len(m.decays)) + ["int"] * bool(m.rule.refractory_steps)
     for place, element in enumerate(elements):
         first = optional(types, receptors + place)
@@ -48,15 +49,35 @@ def infer_neuron(
     return (x, *(TensorType(x.shape[1:], element) for element in elements))
 
 
+def _sequence(
+    kind: OpKind, types: Sequence[TensorType | None], receptors: int, may_lack: bool
+) -> TensorType:
+    """The type of the inputs. Of currents all may be absent: one step, nothing arrives."""
+    given = [t for t in types[:receptors] if t is not None]
+    if given:
+        if len(given[0].shape) != 3:
+            got = len(given[0].shape)
+            fail(kind, f"the input has {got} dims, expected [steps, batch, neurons]")
+        return given[0]
+    first = optional(types, receptors)
+    if not may_lack or first is None or len(first.shape) != 2:
+        fail(kind, "has no input, and no currents with a first state [batch, neurons] in its place")
+    return TensorType((1, *first.shape))
+
+
 def reference_neuron(
     m: Membrane, arrays: Sequence[Array | None], traced: bool
 ) -> tuple[Array, ...]:
     """Spikes (or the membrane) at every step, and the states after."""
     receptors = max(1, len(m.decays))
     number = 1 + len(m.decays) + bool(m.rule.refractory_steps)
-    inputs = [a for a in arrays[:receptors] if a is not None]
+    known = next((a.shape for a in arrays[:receptors] if a is not None), None)
     given = (*arrays[receptors:], *([None] * number))[:number]
-    states = [np.zeros(inputs[0].shape[1:]) if a is None else a for a in given]
+    if known is None:
+        assert given[0] is not None
+        known = (1, *given[0].shape)
+    inputs = [np.zeros(known) if a is None else a for a in arrays[:receptors]]
+    states = [np.zeros(known[1:]) if a is None else a for a in given]
     spikes, trace, after = advance(m, inputs, states)
     return (trace if traced else spikes, *after)
 
@@ -162,9 +183,10 @@ class Li(OpKind):
 class CubaLif(OpKind):
     """Lif driven by currents, one a receptor: `di_k/dt = -i_k / synapse_k`, i_k jumps by x_k.
 
-    `tau dv/dt = leak - v + resistance sum_k i_k`. Inputs: x_1 .. x_K [T,B,n], then first states or
-    None: v, i_1 .. i_K [B,n], refractory int (where the rule has one). Outputs: spikes [T,B,n] and
-    the states after. `traced`: the membrane at every step in place of the spikes (CubaLI of NIR).
+    `tau dv/dt = leak - v + resistance sum_k i_k`. Inputs: x_1 .. x_K [T,B,n] (None: nothing
+    arrives but what the first current holds), then first states or None: v, i_1 .. i_K [B,n],
+    refractory int (where the rule has one). Outputs: spikes [T,B,n] and the states after.
+    `traced`: the membrane at every step in place of the spikes (CubaLI of NIR).
     """
 
     tau_seconds: float

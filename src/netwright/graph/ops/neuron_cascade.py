@@ -55,6 +55,7 @@ def neuron_cascade(
 ) -> tuple[Einsum, ...]:
     """Of any membrane: currents, membrane, comparison, reset, refractory count."""
     w, y = _Writer(outputs[0].shape), len(types)
+    absent = [place < len(types) and types[place] is None for place in range(len(m.decays))]
     v, left = w.new(), w.new()
     currents = [w.new() for _ in m.decays]
     past = w.value(v, _BEFORE)
@@ -66,7 +67,7 @@ def neuron_cascade(
         spiked = _spikes(w, m, past, w.new())
         if m.rule.reset is not Reset.SUBTRACT:
             past = _reset(w, m, past, spiked, w.new())
-    fresh = _membrane(w, m, past, currents)
+    fresh = _membrane(w, m, past, currents, absent)
     if spiked is not None and m.rule.reset is Reset.SUBTRACT:
         fresh = _reset(w, m, fresh, spiked, w.new())
     if held is not None:
@@ -87,12 +88,17 @@ def neuron_cascade(
     return (*w.einsums, *(_last(w, name, y + 1 + i) for i, name in enumerate(kept)))
 
 
-def _membrane(w: _Writer, m: Membrane, past: Access, currents: list[int]) -> Access:
+def _membrane(
+    w: _Writer, m: Membrane, past: Access, currents: list[int], absent: list[bool]
+) -> Access:
     """The membrane before comparison; writes what is left of the currents."""
     if not m.decays:
         driven = [w.scaled(past, m.decay, m.drive), w.scaled(w.value(0), m.input)]
         return w.made("add", *driven)
-    jumps = [w.scaled(w.value(k), m.input) for k in range(len(currents))]
+    jumps = [
+        w.scaled(past, 0.0) if absent[k] else w.scaled(w.value(k), m.input)
+        for k in range(len(currents))
+    ]
     felt = [w.value(name, _BEFORE) for name in currents]
     if not m.rule.input_after:
         felt = [w.made("add", i, x) for i, x in zip(felt, jumps, strict=True)]

@@ -13,6 +13,7 @@ from netwright.errors import PlanError, UnsupportedError
 from netwright.graph.extent import Extent, upper
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
+from netwright.graph.ops.position import StateUpdate
 from netwright.graph.tensor import ArrayData, FileData, Role, TensorId
 from netwright.plan.lower.step import (
     ALIGNMENT_BYTES,
@@ -39,9 +40,13 @@ MOST_BUFFER_BYTES = 1 << 40
 @final
 @dataclass(slots=True)
 class Store:
-    """What the entries of one program share: buffers, constants, weights, states, kernels."""
+    """What the entries of one program share: buffers, constants, weights, states, kernels.
+
+    `steps` is how many a job asks of a stream: of so many the spikes of its outputs are kept.
+    """
 
     pick: Pick = first_offered
+    steps: int | None = None
     buffers: list[Buffer] = field(default_factory=list[Buffer])
     constants: list[NDArray[np.uint8]] = field(default_factory=list[NDArray[np.uint8]])
     constant_bytes: int = 0
@@ -196,10 +201,18 @@ class Emitter:
     ) -> Step:
         """A step that is not emitted. `work` is its elementary operations: it decides into how
         many parts a step is cut when there is more than one thread."""
-        parts = 1
-        if self.threads > 1 and work > 200_000.0:
-            parts = min(4 * self.threads, max(1, int(work / 100_000.0)))
+        parts = self.parts(work)
         return Step(opcode, (*written, *read), tuple(parameters), len(written), parts, source)
+
+    def parts(self, work: float) -> int:
+        """Into how many parts a step of so many elementary operations is cut.
+
+        A step of a stream follows the last without a pause: its threads do not sleep in between.
+        """
+        least = 200_000.0 if self.store.steps is None else 10_000.0
+        if self.threads < 2 or work <= least:
+            return 1
+        return min(4 * self.threads, max(1, int(2.0 * work / least)))
 
     def emit(
         self,
@@ -216,7 +229,7 @@ class Emitter:
     def emit_best(self, offers: Sequence[Offer]) -> None:
         """The step of the offer that is picked, with its weight made."""
         offer = offers[self.store.pick(offers)]
-        step, place = offer.step, offer.step.num_written + 1
+        step, place = offer.step, offer.place
         operands = (*step.operands[:place], offer.weight.take(), *step.operands[place + 1 :])
         self.steps.append(replace(step, operands=operands))
 
@@ -226,6 +239,13 @@ class Emitter:
         """A weight that is packed once it is taken."""
         seen = View(BufferId(-1), 0, "bytes", (size_bytes,), (1,))
         return Weight(seen, size_bytes, lambda: self.cached_constant(key, make, "bytes", name))
+
+    def only_reader(self, tensor: TensorId, op: Op) -> bool:
+        """Whether nothing but this operator looks at a value (but for what writes it anew)."""
+        readers = self.consumers.get(tensor, ())
+        others = [r for r in readers if r is not op and not _renews(r, tensor)]
+        computed = self.graph[tensor].role in (Role.ACTIVATION, Role.STATE)
+        return computed and not others and tensor not in self.graph.outputs
 
     def rows(self, view: View) -> View | None:
         """The view as [rows, last dim] when its leading dims are evenly spaced, else None."""
@@ -253,6 +273,10 @@ class Emitter:
             view.buffer, view.offset_bytes, view.format, (rows, view.shape[-1]),
             (stride, view.stride_bytes[-1]),
         )  # fmt: skip
+
+
+def _renews(op: Op, state: TensorId) -> bool:
+    return isinstance(op.kind, StateUpdate) and op.inputs[0] == state
 
 
 def unsupported(op: Op, why: str) -> UnsupportedError:

@@ -40,7 +40,7 @@ def program_of(
         name,
         tuple(arenas),
         tuple(
-            replace(_entry(lowered, store, place), threads=on[1][lowered.name])
+            replace(_entry(lowered, store, place), threads=on[1].get(lowered.name, 1))
             for lowered in entries
         ),
         machine=on[0],
@@ -109,6 +109,7 @@ def _entry(lowered: Lowered, store: Store, place: Mapping[BufferId, tuple[int, i
         lowered.limit,
         tuple((name, operand(view)) for name, view in lowered.inputs),
         tuple((name, operand(view)) for name, view in lowered.outputs),
+        repeats=lowered.repeats,
     )
 
 

@@ -19,6 +19,9 @@ from netwright.plan.lower.token import ACTIVATION_FORMAT, float_rows, float_weig
 from netwright.plan.lower.token import lower_linear_quantised as lower_quantised
 from netwright.plan.lower.whole import cast, settle
 
+# Above this share of spikes a product by rows is not offered: it reads them one by one.
+MOST_SPIKES = 0.5
+
 
 def lower_linear(emitter: Emitter, op: Op) -> None:
     """Linear, by the format of its weight."""
@@ -58,7 +61,35 @@ def lower_linear(emitter: Emitter, op: Op) -> None:
             "matmul_dense", [out], [rows, shipped.seen, *extra], parameters, op.name, work
         )
         offers.append(Offer("weight as shipped", plain, shipped))
+    density = emitter.graph[x].density
+    if density < MOST_SPIKES and residual is None and op.kind.function.name == "identity":
+        rows_first = _rows_first(emitter, weight, op.kind.input_major)
+        sparse = emitter.step(
+            "matmul_spikes",
+            [out],
+            [rows, rows_first.seen, extra[0]],
+            [float(density)],
+            op.name,
+            density * work,
+        )
+        offers.append(Offer("rows of what is not zero", sparse, rows_first))
     emitter.emit_best(offers)
+
+
+def _rows_first(emitter: Emitter, weight: TensorId, input_major: bool) -> Weight:
+    """The weight as [K, N]: one row an input."""
+    shape = tuple(emitter.most(e) for e in emitter.graph[weight].shape)
+    k, n = shape if input_major else shape[::-1]
+
+    def take() -> View:
+        def make() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+            array = emitter.array(weight)
+            return np.ascontiguousarray(array if input_major else array.T, np.float32)
+
+        name = emitter.graph[weight].name
+        return emitter.cached_constant(("rows first", weight, input_major), make, "fp32", name)
+
+    return Weight(View(BufferId(-1), 0, "fp32", (k, n), row_major((k, n), 4)), 4 * k * n, take)
 
 
 def packed_weight(emitter: Emitter, weight: TensorId, input_major: bool) -> Weight:

@@ -9,9 +9,11 @@ from typing import final
 from netwright.graph.extent import Affine, Extent
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
+from netwright.graph.ops.spike_time import Remember
 from netwright.graph.tensor import Role, TensorId
 from netwright.plan.lower.emitter import Emitter, Store
 from netwright.plan.lower.movement import packed
+from netwright.plan.lower.neuron import history_state
 from netwright.plan.lower.step import Step, View, bytes_of, row_major
 from netwright.plan.lower.table import lower_op
 from netwright.program.program import ArenaKind
@@ -28,6 +30,7 @@ class Lowered:
     limit: int
     inputs: tuple[tuple[str, View], ...]
     outputs: tuple[tuple[str, View], ...]
+    repeats: int = 1
 
 
 def lower_entry(
@@ -61,7 +64,20 @@ def lower_entry(
         limit,
         inputs,
         outputs,
+        store.steps or 1,
     )
+
+
+def lower_start(graph: Graph, store: Store) -> Lowered | None:
+    """The entry that gives states their first values, where any is not zero; after the others."""
+    given = [TensorId(i) for i, t in enumerate(graph.tensors) if t.role is Role.STATE and t.data]
+    if not given:
+        return None
+    emitter = Emitter(graph, store, {}, {}, 1, {})
+    for tensor in given:
+        state = store.states[tensor]
+        emitter.emit("copy", [state], [emitter.weight(tensor)], [], graph[tensor].name)
+    return Lowered("start", tuple(emitter.steps), (), 0, (), ())
 
 
 def _consumers(ops: list[Op]) -> dict[TensorId, list[Op]]:
@@ -102,6 +118,10 @@ def _state(emitter: Emitter, tensor: TensorId) -> View:
     found = emitter.store.states.get(tensor)
     if found is None:
         value = emitter.graph[tensor]
+        readers = emitter.consumers.get(tensor, ())
+        if any(isinstance(r.kind, Remember) and r.inputs[0] == tensor for r in readers):
+            emitter.store.states[tensor] = history_state(emitter, tensor)
+            return emitter.store.states[tensor]
         item = bytes_of(value.format.name)
         buffer = emitter.buffer(ArenaKind.STATE, emitter.size_of(value.shape, item), value.name)
         strides = row_major(value.shape, item)
@@ -117,6 +137,9 @@ def _output(emitter: Emitter, tensor: TensorId) -> View:
     then the buffer simply becomes the caller's.
     """
     name = emitter.graph[tensor].name
+    recorded = emitter.store.ports.get(f"recorded {name}")
+    if recorded is not None:
+        return recorded
     view = packed(emitter, emitter.read(tensor), name)
     buffer = emitter.store.buffers[view.buffer]
     key = f"output {name}"

@@ -142,6 +142,9 @@ def lower_state_update(emitter: Emitter, op: Op) -> None:
     state_id, new_id = op.inputs
     assert state_id is not None and new_id is not None
     state = emitter.read(state_id)
+    if emitter.read(new_id).buffer == state.buffer:  # written in place
+        emitter.views[op.outputs[0]] = state
+        return
     for tensor, view in list(emitter.views.items()):
         if view.buffer == state.buffer and tensor != state_id:
             emitter.views[tensor] = copied(emitter, view, op.name)

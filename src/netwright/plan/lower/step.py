@@ -16,8 +16,8 @@ BufferId = NewType("BufferId", int)
 ALIGNMENT_BYTES = 64
 
 ITEM_BYTES: Mapping[str, int] = {
-    "fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "uint8": 1, "int16": 2, "int32": 4,
-    "int64": 8, "bool": 1, "bytes": 1,
+    "fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
+    "int32": 4, "int64": 8, "bool": 1, "bytes": 1,
 }  # fmt: skip
 
 
@@ -100,11 +100,15 @@ class Weight:
 @final
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One way to compute an operator: a step that reads its weight second, and that weight."""
+    """One way to compute an operator: a step, the weight that it reads, and which operand that is.
+
+    Products read their weight second: operand 2, after what they write and their input.
+    """
 
     name: str
     step: Step
     weight: Weight
+    place: int = 2
 
 
 Pick: TypeAlias = Callable[[Sequence[Offer]], int]

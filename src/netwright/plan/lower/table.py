@@ -8,11 +8,18 @@ from typing import TypeAlias
 from netwright.errors import UnsupportedError
 from netwright.graph.op import Op, OpKind
 from netwright.graph.ops.attention import Attention
+from netwright.graph.ops.connect import (
+    ConvConnect,
+    DenseConnect,
+    RandomConnect,
+    SparseConnect,
+)
 from netwright.graph.ops.conv import Conv, ConvTranspose
 from netwright.graph.ops.elementwise import Binary, Cast, Glu, Unary, Where
 from netwright.graph.ops.gather import Gather, GatherElements, GatherNd, ScatterNd
 from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
+from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Li, Lif
 from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, LpNorm, RmsNorm
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
@@ -21,12 +28,15 @@ from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
 from netwright.graph.ops.resize import Resize
 from netwright.graph.ops.softmax import Softmax
+from netwright.graph.ops.spike_time import Poisson, Remember, SpikeSource, Tick
 from netwright.plan.lower import (
     affine,
+    connect,
     elementwise,
     indexing,
     linear,
     movement,
+    neuron,
     recurrent,
     reduction,
     spatial,
@@ -44,10 +54,14 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     Binary: elementwise.lower_binary,
     CacheAppend: token.lower_cache_append,
     Cast: elementwise.lower_cast,
+    CobaLif: neuron.lower_neuron,
     Concat: movement.lower_concat,
     Conv: spatial.lower_conv,
     ConvTranspose: spatial.lower_conv_transpose,
+    ConvConnect: connect.lower_conv_connect,
+    CubaLif: neuron.lower_neuron,
     CumulativeSum: reduction.lower_cumulative_sum,
+    DenseConnect: connect.lower_dense,
     Expand: movement.lower_expand,
     FakeQuantise: elementwise.lower_fake_quantise,
     Gather: indexing.lower_gather,
@@ -56,14 +70,20 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     Glu: elementwise.lower_gate,
     GroupNorm: reduction.lower_group_norm,
     Gru: recurrent.lower_gru,
+    If: neuron.lower_neuron,
     LayerNorm: reduction.lower_layer_norm,
+    Li: neuron.lower_neuron,
+    Lif: neuron.lower_neuron,
     Linear: linear.lower_linear,
     LpNorm: reduction.lower_lp_norm,
     Lstm: recurrent.lower_lstm,
     MatMul: linear.lower_matmul,
     Pad: movement.lower_pad,
+    Poisson: connect.lower_poisson,
     Pool: spatial.lower_pool,
+    RandomConnect: connect.lower_random,
     Reduce: reduction.lower_reduce,
+    Remember: neuron.lower_remember,
     Reshape: movement.lower_reshape,
     Resize: spatial.lower_resize,
     RmsNorm: token.lower_rms_norm,
@@ -71,7 +91,10 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     ScatterNd: indexing.lower_indexed,
     Slice: movement.lower_slice,
     Softmax: reduction.lower_softmax,
+    SparseConnect: connect.lower_sparse,
+    SpikeSource: connect.lower_spike_source,
     StateUpdate: movement.lower_state_update,
+    Tick: neuron.lower_tick,
     Tile: movement.lower_tile,
     TopK: reduction.lower_top_k,
     Transpose: movement.lower_transpose,

@@ -23,7 +23,8 @@ Array: TypeAlias = NDArray[Any]
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "fp32": np.dtype(np.float32), "fp16": np.dtype(np.float16), "fp64": np.dtype(np.float64),
     "bf16": np.dtype(np.uint16), "int8": np.dtype(np.int8), "uint8": np.dtype(np.uint8),
-    "int16": np.dtype(np.int16), "int32": np.dtype(np.int32), "int64": np.dtype(np.int64),
+    "int16": np.dtype(np.int16), "uint16": np.dtype(np.uint16),
+    "int32": np.dtype(np.int32), "int64": np.dtype(np.int64),
     "bool": np.dtype(np.bool_), "bytes": np.dtype(np.uint8),
 }  # fmt: skip
 _ACTIVATIONS = {"act8x32": (32, 44), "act8x256": (256, 292)}

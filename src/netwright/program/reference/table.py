@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-from netwright.program.reference import element, index, spatial, token, winograd
+from netwright.program.reference import element, index, spatial, spikes, token, winograd
 from netwright.program.reference.call import Array, Call
 
 Meaning: TypeAlias = Callable[[Call], tuple[Array, ...]]
@@ -59,4 +59,12 @@ REFERENCES: Mapping[str, Reference] = {
     "cumulative_sum": Reference(element.cumulative_sum),
     "top_k": Reference(element.top_k, written=2),
     "lp_norm": Reference(element.lp_norm),
+    "neuron": Reference(spikes.neuron, written=9, in_place=True),
+    "spike_scatter": Reference(spikes.spike_scatter, in_place=True),
+    "spike_rows": Reference(spikes.spike_rows, in_place=True),
+    "matmul_spikes": Reference(spikes.matmul_spikes),
+    "spike_procedural": Reference(spikes.spike_procedural, in_place=True),
+    "poisson": Reference(spikes.poisson, in_place=True),
+    "spike_source": Reference(spikes.spike_source, written=2, in_place=True),
+    "tick": Reference(spikes.tick, in_place=True),
 }
