@@ -182,8 +182,7 @@ NETWRIGHT_INLINE __m256 add_single(Bytes at, std::int64_t stride, const std::byt
 
 // Formats with a single_dots; the others turn their panels for one token too.
 template <Format F>
-inline constexpr bool kSingle = F == Format::q4_0 || F == Format::q4_1 || F == Format::q8_0 || F == Format::tq2_0 ||
-                                F == Format::q4_k || F == Format::q5_k || F == Format::q6_k;
+inline constexpr bool kSingle = F != Format::q2_k && F != Format::q3_k && F != Format::tq1_0;
 
 }  // namespace netwright::avx2
 #endif

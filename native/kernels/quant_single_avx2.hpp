@@ -86,6 +86,42 @@ NETWRIGHT_INLINE __m256i single_dots(Bytes at, std::int64_t stride, const std::i
   return total_words(sum);
 }
 
+// Thirty-two numbers of five bits of each row, the fifth ones in the four bytes at `high`: eight int32 a row.
+NETWRIGHT_INLINE __m256i five_bit_dots(Bytes high, Bytes at, std::int64_t stride, const std::int8_t* q) {
+  const __m256i low = twice(q), late = twice(q + 16);
+  const __m256i bit = _mm256_set1_epi64x(static_cast<std::int64_t>(0x8040201008040201));
+  const __m256i bytes01 = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
+  const __m256i bytes23 = _mm256_add_epi8(bytes01, _mm256_set1_epi8(2));
+  const auto mask = [high, stride](int row) __attribute__((always_inline)) {
+    std::int32_t dword;
+    __builtin_memcpy(&dword, high + row * stride, 4);
+    return _mm_set1_epi32(dword);
+  };
+  const auto fifth = [bit](__m256i spread) __attribute__((always_inline)) {
+    return bits(_mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit), 16);
+  };
+  __m256i sum[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m256i raw = row_pair(at, stride, i);
+    const __m256i both = _mm256_set_m128i(mask(i + 4), mask(i));
+    const __m256i first = _mm256_or_si256(field<0>(raw, 15), fifth(_mm256_shuffle_epi8(both, bytes01)));
+    const __m256i second = _mm256_or_si256(field<4>(raw, 15), fifth(_mm256_shuffle_epi8(both, bytes23)));
+    sum[i] = _mm256_madd_epi16(_mm256_add_epi16(_mm256_maddubs_epi16(first, low), _mm256_maddubs_epi16(second, late)), ones());
+  }
+  return total_dwords(sum);
+}
+
+NETWRIGHT_INLINE __m256i single_dots(Bytes at, std::int64_t stride, const std::int8_t* q, Panel<Format::q5_0>& panel) {
+  panel.scale = halves<0>(heads(at, stride));
+  return five_bit_dots(at + 2, at + 6, stride, q);
+}
+
+NETWRIGHT_INLINE __m256i single_dots(Bytes at, std::int64_t stride, const std::int8_t* q, Panel<Format::q5_1>& panel) {
+  both_halves(heads(at, stride), panel.scale, panel.minimum);
+  return five_bit_dots(at + 4, at + 8, stride, q);
+}
+
 NETWRIGHT_INLINE __m256i single_dots(Bytes at, std::int64_t stride, const std::int8_t* q, Panel<Format::q8_0>& panel) {
   const __m256i low = twice(q), high = twice(q + 16);
   const auto product = [](__m256i w, __m256i x) __attribute__((always_inline)) {
