@@ -35,6 +35,15 @@ def precision(text: str | None, within: Limits) -> Precision:
     return Choose() if text == "choose" else Uniform(text)
 
 
+def duration(option: str, text: str) -> float:
+    """`1s` or `250ms` in seconds.
+
+    Raises:
+        JobError: not a number above 0 with a unit.
+    """
+    return _scaled(option, text, SECONDS)
+
+
 def _scaled(option: str, text: str, scales: dict[str, int] | dict[str, float]) -> float:
     found = NUMBER.fullmatch(text)
     scale = None if found is None else scales.get(found[2].lower())

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    source: Annotated[str, typer.Argument(help="a file (.gguf, .onnx), a folder, or a name")],
+    source: Annotated[
+        str, typer.Argument(help="a file (.gguf, .onnx, .py of a circuit), a folder, or a name")
+    ],
     prompt: Annotated[str | None, typer.Option(help="text to go on from")] = None,
     input_: Annotated[
         list[str] | None,
@@ -50,6 +52,10 @@ def run(
     stop: Annotated[list[str] | None, typer.Option(help="stop at this text")] = None,
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
     repeats: Annotated[int, typer.Option(help="measured passes")] = 5,
+    time: Annotated[str | None, typer.Option(help="of a circuit: run it so long (1s)")] = None,
+    record: Annotated[
+        str, typer.Option(help="of a circuit: spikes (to a .npz) or nothing")
+    ] = "nothing",
     save: Annotated[
         Path | None,
         typer.Option("--save", "--out", help="folder to keep the run in, for `netwright report`"),
@@ -57,8 +63,12 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Run a network here and lay the prediction over the measurement."""
-    _check(source, prompt, input_ or [])
     within = limits(memory_limit, time_limit, threads)
+    if source.endswith(".py"):
+        options = later.CircuitOptions(time, record, within, save, json)
+        later.run_circuit_file(source, options)
+        return
+    _check(source, prompt, input_ or [])
     if prompt is not None:
         chosen = later.sampling(
             temperature=temperature,

@@ -19,6 +19,7 @@ HOMES = {
     "load_program": "netwright.program.file:load",
     "machine": "netwright.machine.load",
     "make_plan": "netwright.plan.make",
+    "out_degrees": "netwright.graph.degree",
     "pass_figures": "netwright.path.summary",
     "plan_summary": "netwright.path.summary",
     "simulate": "netwright.simulate.simulate",
