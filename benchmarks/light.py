@@ -49,7 +49,12 @@ def main() -> None:
         "light",
         ["", "claimed", "shown", ""],
         [
-            ["base install", "< 150 MB", f"{added / 1e6:.0f} MB", verdict(CLAIMED_BYTES / added, 1)],
+            [
+                "base install",
+                "< 150 MB",
+                f"{added / 1e6:.0f} MB",
+                verdict(CLAIMED_BYTES / added, 1),
+            ],
             [
                 "import netwright",
                 f"< {CLAIMED_SECONDS} s",

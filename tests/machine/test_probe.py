@@ -13,6 +13,7 @@ from netwright.machine.probe import Depth, here, measure, store_path
 from netwright.machine.probe.door import core
 from netwright.machine.probe.points import KernelPoint, dense
 from netwright.machine.probe.points_language import language_points
+from netwright.machine.probe.points_spiking import spiking_points
 from netwright.machine.probe.points_vision import vision_points
 from netwright.machine.probe.process import held
 from netwright.machine.probe.sweep import thread_counts
@@ -110,7 +111,10 @@ def test_thread_counts(processors: int, counts: tuple[int, ...]) -> None:
 def test_every_point_that_the_core_knows_is_accepted() -> None:
     """A point that the opcode's check refuses would be lost without a word."""
     known = {name for _, name, _, _ in core.opcodes()}
-    first = {(p.opcode, p.variant, p.regime): p for p in (*language_points(), *vision_points())}
+    first = {
+        (p.opcode, p.variant, p.regime): p
+        for p in (*language_points(), *vision_points(), *spiking_points())
+    }
     timer = Timer(2**20)
     refused = [
         key

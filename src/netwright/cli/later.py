@@ -17,6 +17,7 @@ HOMES = {
     "CircuitOptions": "netwright.cli.run_circuit",
     "load_circuit": "netwright.path.stream",
     "new_bar": "netwright.cli.tables",
+    "raster_of": "netwright.report.raster",
     "run_circuit": "netwright.path.stream",
     "run_circuit_file": "netwright.cli.run_circuit",
     "run_locally": "netwright.run.workers.launch",

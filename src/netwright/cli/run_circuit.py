@@ -58,7 +58,11 @@ def _save(source: str, done: Streamed, options: CircuitOptions) -> list[Path]:
     """Spikes beside the run, or in the folder that is asked for; the run where one is."""
     written: list[Path] = []
     if options.save is not None:
-        later.save_run(done.outcome, options.save, later.machine("here"))
+        rasters = tuple(
+            later.raster_of(s.name, (done.steps, s.neurons), done.dt_seconds, s.step, s.neuron)
+            for s in done.spikes
+        )
+        later.save_run(done.outcome, options.save, later.machine("here"), rasters)
         written.append(options.save)
     if options.record == "spikes":
         folder = options.save or Path()

@@ -20,6 +20,7 @@ from netwright.report.quantities import (
     seconds_text,
     verdict,
 )
+from netwright.report.raster import raster_picture, raster_title
 from netwright.report.roofline_picture import roofline_picture
 from netwright.report.run_record import Json, Output, Run
 from netwright.report.summary import Row, Summary, summary_of
@@ -66,6 +67,7 @@ def _page(summary: Summary) -> dict[str, Any]:
         "lanes_note": _lanes_note(summary),
         "roofline": roofline_picture(summary),
         "memory": memory_picture(run),
+        "rasters": [(raster_title(r), raster_picture(r)) for r in run.rasters],
         "rows": [_row(row) for row in shown],
         "num_left_out": len(rest),
         "left_out": seconds_text(sum(r.measured_seconds for r in rest)),

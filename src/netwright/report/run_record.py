@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias, cast, final
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.report.raster import Raster
 from netwright.report.roof import Roof
 from netwright.timeline.timeline import Timeline
 
@@ -90,9 +91,10 @@ class Run:
     text: str | None = None
     outputs: tuple[Output, ...] = ()
     roof: Roof | None = None
+    rasters: tuple[Raster, ...] = ()
 
 
-def run_of(outcome: Finished, roof: Roof | None = None) -> Run:
+def run_of(outcome: Finished, roof: Roof | None = None, rasters: tuple[Raster, ...] = ()) -> Run:
     """The record of a finished run. Numbers of the plan that are not finite become None."""
     predicted, measured = outcome.predicted.as_dict(), outcome.measured.as_dict()
     names = list(dict.fromkeys((*predicted, *measured)))
@@ -107,6 +109,7 @@ def run_of(outcome: Finished, roof: Roof | None = None) -> Run:
         outcome.text,
         tuple(summarise(name, np.asarray(value)) for name, value in outputs.items()),
         roof,
+        rasters,
     )
 
 

@@ -18,6 +18,7 @@ from netwright.report.document import (
     read_json,
     wrong,
 )
+from netwright.report.raster import Raster, raster_from_json, raster_json
 from netwright.report.roof import Roof, roof_of
 from netwright.report.run_record import Figure, Finished, Output, Run, run_of
 from netwright.report.timeline_file import timeline_from_json, timeline_json
@@ -26,7 +27,12 @@ VERSION = 1
 RUN, PREDICTED, MEASURED = "run.json", "predicted.json", "measured.json"
 
 
-def save_run(outcome: Finished, folder: Path, machine: Machine | None = None) -> Run:
+def save_run(
+    outcome: Finished,
+    folder: Path,
+    machine: Machine | None = None,
+    rasters: tuple[Raster, ...] = (),
+) -> Run:
     """Keeps a finished run: `run.json`, `predicted.json` and `measured.json` in a folder.
 
     With the machine, reports of it show its roofline.
@@ -34,7 +40,7 @@ def save_run(outcome: Finished, folder: Path, machine: Machine | None = None) ->
     Raises:
         ReportError: the folder or a file in it cannot be written.
     """
-    run = run_of(outcome, None if machine is None else roof_of(machine))
+    run = run_of(outcome, None if machine is None else roof_of(machine), rasters)
     write_run(run, folder)
     return run
 
@@ -100,6 +106,7 @@ def run_json(run: Run) -> dict[str, Any]:
             "memory": roof.memory,
             "read_bytes_per_second": roof.read_bytes_per_second,
         },
+        "rasters": [raster_json(r) for r in run.rasters],
     }
 
 
@@ -126,6 +133,10 @@ def _run(where: str, value: object, *timelines: Any) -> Run:
         optional(as_text, f"{where}: text", o.get("text")),
         tuple(_output(f"{where}: outputs[{i}]", row) for i, row in enumerate(outputs)),
         optional(_roof, f"{where}: roof", o.get("roof")),
+        tuple(
+            raster_from_json(f"{where}: rasters[{i}]", row)
+            for i, row in enumerate(as_list(f"{where}: rasters", o.get("rasters", [])))
+        ),
     )
 
 

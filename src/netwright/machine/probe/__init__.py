@@ -13,6 +13,7 @@ from netwright.machine.host import Host, host
 from netwright.machine.machine import Axis, Basis, Machine, MachineKind, Memory, Source, Unit
 from netwright.machine.probe.points import KernelPoint
 from netwright.machine.probe.points_language import language_points
+from netwright.machine.probe.points_spiking import spiking_points
 from netwright.machine.probe.points_vision import vision_points
 from netwright.machine.probe.process import held
 from netwright.machine.probe.sweep import Progress, better_memories, better_peaks, memories, peaks
@@ -99,7 +100,11 @@ def measure(found: Host, depth: Depth, progress: Progress) -> Machine:
     arithmetic = peaks(found, depth.sweep_seconds * 2)
     progress("memory", 0.02)
     levels = memories(found, depth.sweep_seconds, source)
-    points: tuple[KernelPoint, ...] = (*language_points(), *vision_points())
+    points: tuple[KernelPoint, ...] = (
+        *language_points(),
+        *vision_points(),
+        *spiking_points(),
+    )
     samples: Mapping[KernelPoint, Samples] = {}
     sweeps = depth.sweeps
     for taken in rounds(
