@@ -50,7 +50,7 @@ def above(rule: Discretisation, v: Array, threshold: float) -> Array:
 
 def after_reset(rule: Discretisation, v: Array, s: Array, threshold: float) -> Array:
     """The membrane once its spikes have reset it."""
-    if rule.reset is Reset.NONE:
+    if rule.reset is Reset.NONE or threshold == np.inf:
         return v
     if rule.reset is Reset.SUBTRACT:
         return np.where(s > 0, v - s * threshold, v)
@@ -106,7 +106,7 @@ def advance(
             v = after_reset(rule, v, past, m.threshold)
         fresh = _integrated(m, v, given[0], currents, given)
         if rule.reset_delay and rule.reset is Reset.SUBTRACT:
-            fresh = fresh - past * m.threshold
+            fresh = after_reset(rule, fresh, past, m.threshold)
         if left is not None:
             fresh = np.where(left > 0, v, fresh)
         s = above(rule, fresh, m.threshold)
