@@ -1,6 +1,6 @@
 """The circuits of benchmarks/spiking.py in Brian2 (cpp_standalone), run by a Python that has it.
 
-python spiking_brian2.py cuba-4000 | cuba-40000 | coba-4000 | brunel
+python spiking_brian2.py cuba-4000 | cuba-40000 | coba-4000 | brunel [repeats]
 Prints CPU seconds of the built program for one biological second (build excluded, the program's
 own start included), and its spikes.
 """
@@ -29,7 +29,7 @@ from brian2 import (
     set_device,
 )
 
-REPEATS = 3
+REPEATS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 
 
 def vogels_abbott(n: int, conductances: bool) -> list:

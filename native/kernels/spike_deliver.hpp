@@ -41,7 +41,7 @@ void add_rows(float* to, const std::byte* matrix, std::int64_t stride, const std
 void spike_rows(const Call& call) {
   const Operand &sum = call.operand[0], &ring = call.operand[2], &weight = call.operand[3];
   const auto list = reinterpret_cast<std::int32_t*>(call.workspace);
-  const std::byte* row = ring_row(ring, clock_of(call.operand[1]) - call.parameter[0]);
+  const std::byte* row = ring_row(ring, later(clock_of(call.operand[1]), -call.parameter[0]));
   const std::int64_t spikes = listed(row, call.parameter[1], call.parameter[2], list);
   const Piece mine = block_of(weight.shape[1], call.part, call.parts);
   const auto to = reinterpret_cast<float*>(sum.data) + mine.begin;

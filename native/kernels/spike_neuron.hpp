@@ -160,8 +160,8 @@ inline Places places(const Call& call, std::int64_t clock, std::int64_t step) {
   };
   at.membrane = state(kMembrane), at.left = state(kLeft), at.dense = sequence(kDense);
   for (int k = 0; k < kReceptors; ++k) at.current[k] = state(kCurrent + k), at.input[k] = sequence(kInput + k);
-  at.ring = call.operand[kRing].data ? ring_row(call.operand[kRing], clock + step) : nullptr;
-  at.record = call.operand[kRecord].data ? ring_row(call.operand[kRecord], clock + step) : nullptr;
+  at.ring = call.operand[kRing].data ? ring_row(call.operand[kRing], later(clock, step)) : nullptr;
+  at.record = call.operand[kRecord].data ? ring_row(call.operand[kRecord], later(clock, step)) : nullptr;
   at.traced = call.parameter[kTraced] != 0;
   return at;
 }

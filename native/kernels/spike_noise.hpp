@@ -125,7 +125,7 @@ void spike_procedural(const Call& call) {
   const Operand &sum = call.operand[0], &ring = call.operand[2];
   const std::int64_t neurons = sum.shape[sum.rank - 1];
   const auto list = reinterpret_cast<std::int32_t*>(call.workspace);
-  const std::byte* row = ring_row(ring, clock_of(call.operand[1]) - call.parameter[0]);
+  const std::byte* row = ring_row(ring, later(clock_of(call.operand[1]), -call.parameter[0]));
   const std::int64_t spikes = listed(row, call.parameter[1], call.parameter[2], list);
   const Piece mine = piece(call, neurons, 32);
   const auto to = reinterpret_cast<float*>(sum.data);

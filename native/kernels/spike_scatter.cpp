@@ -22,7 +22,7 @@ template <class Index, bool kOwn>
 void scatter(const Call& call) {
   const Operand &sum = call.operand[kSum], &starts = call.operand[kStarts];
   const auto list = reinterpret_cast<std::int32_t*>(call.workspace);
-  const std::byte* row = ring_row(call.operand[kRingAt], clock_of(call.operand[kClockAt]) - call.parameter[0]);
+  const std::byte* row = ring_row(call.operand[kRingAt], later(clock_of(call.operand[kClockAt]), -call.parameter[0]));
   const std::int64_t spikes = listed(row, call.parameter[1], call.parameter[2], list);
   const auto to = reinterpret_cast<float*>(sum.data);
   const auto target = reinterpret_cast<const Index*>(call.operand[kTargets].data);
@@ -99,7 +99,8 @@ const char* check::tick(const Call& call) {
 }
 
 void baseline::tick(const Call& call) {
-  if (call.part == 0) ++*reinterpret_cast<std::int64_t*>(call.operand[0].data);
+  auto& clock = *reinterpret_cast<std::int64_t*>(call.operand[0].data);
+  if (call.part == 0) clock = later(clock, 1);
 }
 
 }  // namespace netwright

@@ -17,6 +17,11 @@ inline std::int64_t clock_of(const Operand& clock) {
   return clock.data ? *reinterpret_cast<const std::int64_t*>(clock.data) : 0;
 }
 
+// A clock may hold any number: sums wrap.
+inline std::int64_t later(std::int64_t clock, std::int64_t steps) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(clock) + static_cast<std::uint64_t>(steps));
+}
+
 // Row of step `step` in a ring of bits [rows, bytes].
 inline std::byte* ring_row(const Operand& ring, std::int64_t step) {
   const std::int64_t slot = step % ring.shape[0];

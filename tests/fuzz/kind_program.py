@@ -14,8 +14,13 @@ import numpy as np
 from netwright.errors import FormatError, NetwrightError
 from netwright.frontends.gguf import load_gguf
 from netwright.frontends.onnx import load_onnx
+from netwright.graph.circuit import Circuit
 from netwright.graph.extent import Extent, symbol
-from netwright.job.job import Generate, Infer
+from netwright.graph.graph import Graph
+from netwright.graph.ops.neuron import CubaLif
+from netwright.graph.ops.neuron_rule import Discretisation, Reset
+from netwright.graph.synapses import Chance, Matrix, Pairs
+from netwright.job.job import Generate, Infer, Stream
 from netwright.machine.load import library_machine
 from netwright.plan.make import make_plan
 from netwright.program.file import HEADER, ROWS, ProgramFile, load, open_program, save
@@ -72,12 +77,30 @@ def _program() -> Program:
     return Program("fuzzed", arenas, (entry,), threads=2)
 
 
+def _circuit() -> Graph:
+    """Few neurons with every opcode of spiking networks."""
+    random = np.random.default_rng(0)
+    circuit = Circuit("fuzzed", 1e-3)
+    rule = Discretisation(1e-3, reset=Reset.VALUE, refractory_steps=2)
+    source = circuit.source("source", 70, 200.0)
+    kind = CubaLif(1e-2, (5e-3, 2e-3), 1.0, rule)
+    cells = circuit.population("cells", 66, kind, {"v": random.random(66)})
+    circuit.noise(cells, 500.0, 0.4)
+    pairs = random.integers(0, 66, (2, 300))
+    delays = random.integers(1, 4, 300)
+    circuit.project(source, cells, Matrix(random.random((70, 66)) / 8), 0, 2)
+    circuit.project(cells, cells, Pairs(pairs[0], pairs[1], random.random(300), delays), 1)
+    circuit.project(cells, cells, Chance(0.1, -0.1, seed=2), 1, 3)
+    return circuit.graph()
+
+
 def _seeds(folder: Path) -> list[Path]:
     machine = library_machine("raspberry-pi-5")
     job = Generate(prompt=8, tokens=4, chunk=4, verify=2)
     planned = [make_plan(load_gguf(path), machine, job) for path in tiny_models(folder)]
     graphs = [load_onnx(path, {"batch": 2}) for path in small_models(folder)]
     planned += [make_plan(graph, machine, Infer()) for graph in graphs]
+    planned.append(make_plan(_circuit(), machine, Stream(steps=20)))
     programs = [_program(), *(_alone(plan.program) for plan in planned)]
     paths = [folder / f"seed{i}.nwp" for i in range(len(programs))]
     for program, path in zip(programs, paths, strict=True):
@@ -152,7 +175,7 @@ def _small(file: ProgramFile, item: Mapping[str, Any], symbols: dict[str, int]) 
         for row in tables.operands[at : at + int(task["num_operands"])]:
             shape = int(row["first_word"]) + 1
             elements += float(np.prod(words[shape : shape + int(row["rank"])].clip(0, 1e9)))
-    return elements <= _MOST_ELEMENTS
+    return elements * max(1, int(item.get("repeats", 1))) <= _MOST_ELEMENTS
 
 
 def _repair(data: bytes) -> bytes:
