@@ -39,7 +39,8 @@ const Opcode* find_opcode(std::uint16_t code) { return code == 1 ? &kOpcode : nu
 
 namespace {
 
-// Task t writes buffer t from two earlier buffers, and waits for the tasks that wrote them.
+// Task t writes buffer t + 1 from two earlier buffers, and waits for the tasks that wrote them. The last one writes
+// buffer 0 after all others have ended: what the next repetition begins with.
 struct Built {
   std::vector<std::int64_t> words;
   std::vector<PatchRow> patches;
@@ -63,11 +64,14 @@ Built build(std::uint32_t num_tasks, unsigned seed) {
     row.first_operand = static_cast<std::uint32_t>(built.operands.size());
     row.parts = 1 + random() % 7;
     row.first_wait = static_cast<std::uint32_t>(built.waits.size());
-    operand(t + 1);
+    const bool last = t + 1 == num_tasks;
+    operand(last ? 0 : t + 1);
+    if (last)
+      for (std::uint32_t other = 0; other < t; ++other) built.waits.push_back(other);
     for (int i = 0; i < 2; ++i) {
       const std::uint32_t buffer = random() % (t + 1);
       operand(buffer);
-      if (buffer > 0) built.waits.push_back(buffer - 1);
+      if (buffer > 0 && !last) built.waits.push_back(buffer - 1);
     }
     row.num_waits = static_cast<std::uint32_t>(built.waits.size()) - row.first_wait;
     row.first_parameter = static_cast<std::uint32_t>(built.words.size());
@@ -98,7 +102,7 @@ int main(int, char** arguments) {
     const Built built = build(num_tasks, seed);
     const Tables tables{built.words, built.patches, built.operands, built.tasks, built.waits};
     const ArenaSpec arena{ArenaKind::state, 8 * kCells * (num_tasks + 1), nullptr};
-    const EntrySpec entry{0, num_tasks, {0}, {1000}, 1000};
+    const EntrySpec entry{0, num_tasks, {0}, {1000}, 1000, 1 + 2 * static_cast<std::int64_t>(seed)};
     Executable alone(tables, {&arena, 1}, {&entry, 1}, 1, false);
     Executable together(tables, {&arena, 1}, {&entry, 1}, 4, false);
     for (int run = 0; run < runs; ++run) {
