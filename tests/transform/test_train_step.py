@@ -21,7 +21,7 @@ from netwright.graph.ops.elementwise import Binary
 from netwright.graph.tensor import TensorId
 from netwright.graph.zoo.gpt import GptSizes, gpt
 from netwright.job.train import AdamW, Sgd, Train
-from netwright.transform.cut import cut, cut_places
+from netwright.transform.cut import cut, cut_places, shared_weights
 from netwright.transform.differentiate import differentiate
 from netwright.transform.loss import with_cross_entropy
 from netwright.transform.optimise import optimiser_step
@@ -148,10 +148,16 @@ def test_where_a_network_can_be_cut() -> None:
         for tied in (False, True)
     )
     assert len(cut_places(untied)) > 6
-    logits = next(i for i, (op, _) in enumerate(tied.ops()) if op.name == "logits")
-    assert min(cut_places(tied)) > logits  # the embedding is used at both ends
-    with pytest.raises(GraphError, match="no weight may be used on both sides"):
-        cut(tied, (3,))
+    assert cut_places(tied) == cut_places(untied)  # a shared weight goes with both sides
+    places = cut_places(tied)[2:6:3]
+    (holders,) = shared_weights(tied, places)
+    assert [chunk for chunk, _ in holders] == [0, 2]
+    parts = cut(tied, places)
+    assert {parts[chunk][place].name for chunk, place in holders} == {"embedding"}
+    assert shared_weights(untied, places) == ()
+    assert shared_weights(tied, ()) == ()
+    with pytest.raises(GraphError, match="one activation alone may go over"):
+        cut(tied, (4,))
     place = cut_places(untied)[0]
     with pytest.raises(GraphError, match="expected rising places"):
         cut(untied, (place, place))

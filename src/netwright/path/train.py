@@ -25,7 +25,7 @@ from netwright.run.workers.timed import TimedPrices
 from netwright.run.workers.worker import StepReport, Work
 from netwright.simulate.workers import simulate_workers
 from netwright.timeline.timeline import Timeline
-from netwright.transform.cut import cut
+from netwright.transform.cut import cut, shared_weights
 from netwright.transform.loss import TARGETS
 
 Told = Callable[[int, float], None]
@@ -128,7 +128,8 @@ def train_planned(
         raise JobError(f"train: the plan is for {type(job).__name__}, expected Train")
     parts = cut(plan.graph, cuts_of(plan))
     data = _data(plan.graph, job, text)
-    works = assemble(parts, placement_of(plan), plan.program, job, data)
+    shared = shared_weights(plan.graph, cuts_of(plan))
+    works = assemble(parts, placement_of(plan), plan.program, job, data, shared)
     reports: list[StepReport] = []
 
     def heard(report: StepReport) -> None:

@@ -1,17 +1,25 @@
-"""Cut: a flat network → chunks in a row, each handing one activation to the next."""
+"""Cut: a flat network → chunks in a row, each handing one activation to the next.
+
+A weight that several chunks read (a tied embedding) is in each of them; `shared_weights` says which
+of their weights are one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import TypeAlias
 
 from netwright.errors import GraphError
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
 from netwright.graph.tensor import Role, TensorId
 from netwright.graph.verify import verify
-from netwright.transform.dead_code import compacted
+from netwright.transform.dead_code import compacted, touched
+
+# A weight of several chunks: (chunk, the weight's place in it), in the order of chunks.
+Holders: TypeAlias = tuple[tuple[int, TensorId], ...]
 
 
 def cut_places(graph: Graph) -> tuple[int, ...]:
@@ -23,24 +31,18 @@ def cut_places(graph: Graph) -> tuple[int, ...]:
     ops = _flat(graph)
     made = {i: index for index, op in enumerate(ops) for i in op.outputs}
     last = dict.fromkeys(made, -1)
-    first: dict[TensorId, int] = {}
-    weights: dict[TensorId, int] = {}
     for index, op in enumerate(ops):
         for place in op.inputs:
             if place is None:
                 continue
             if place in last:
                 last[place] = index
-            elif graph[place].role is Role.WEIGHT:
-                first.setdefault(place, index)
-                weights[place] = index
     for place in graph.outputs:
         last[place] = len(ops)
     found: list[int] = []
     for index in range(1, len(ops)):
         over = [i for i in made if made[i] < index <= last[i]]
-        shared = any(first[w] < index <= weights[w] for w in weights)
-        if len(over) == 1 and not shared:
+        if len(over) == 1:
             found.append(index)
     return tuple(found)
 
@@ -52,15 +54,40 @@ def cut(graph: Graph, places: Sequence[int]) -> tuple[Graph, ...]:
     inputs are the network's own.
 
     Raises:
-        GraphError: it cannot be cut there: more than one activation, or a weight, goes over.
+        GraphError: it cannot be cut there: more than one activation goes over.
     """
+    chunks: list[Graph] = []
+    for part in _parts(graph, places):
+        chunk = compacted(part)
+        verify(chunk)
+        chunks.append(chunk)
+    return tuple(chunks)
+
+
+def shared_weights(graph: Graph, places: Sequence[int]) -> tuple[Holders, ...]:
+    """The weights that more than one of the chunks between these places reads.
+
+    Raises:
+        GraphError: as `cut`.
+    """
+    found: dict[TensorId, list[tuple[int, TensorId]]] = {}
+    for chunk, part in enumerate(_parts(graph, places)):
+        read = {i for op, _ in part.ops() for i in op.inputs if i is not None}
+        for after, before in enumerate(touched(part)):
+            if before in read and graph[before].role is Role.WEIGHT:
+                found.setdefault(before, []).append((chunk, TensorId(after)))
+    return tuple(tuple(holders) for holders in found.values() if len(holders) > 1)
+
+
+def _parts(graph: Graph, places: Sequence[int]) -> list[Graph]:
+    """The chunks with all of the graph's tensors still in them."""
     ops = _flat(graph)
     possible = cut_places(graph)
     for place in places:
         if place not in possible:
             raise GraphError(
                 f"{graph.name}: it cannot be cut before operator {place}: one activation alone may"
-                " go over, and no weight may be used on both sides (untie them)"
+                " go over"
             )
     ends = [0, *places, len(ops)]
     if any(a >= b for a, b in pairwise(ends)):
@@ -78,12 +105,10 @@ def cut(graph: Graph, places: Sequence[int]) -> tuple[Graph, ...]:
         tensors = tuple(
             replace(t, role=_role(t.role, TensorId(i), inputs)) for i, t in enumerate(graph.tensors)
         )
-        chunk = Graph(f"{graph.name}.chunk{index}", tensors, tuple(part), inputs, outputs)
-        chunk = compacted(chunk)
-        verify(chunk)
-        chunks.append(chunk)
+        name = f"{graph.name}.chunk{index}"
+        chunks.append(Graph(name, tensors, tuple(part), inputs, outputs))
         boundary = outputs[0]
-    return tuple(chunks)
+    return chunks
 
 
 def _role(role: Role, place: TensorId, inputs: Sequence[TensorId]) -> Role:

@@ -43,15 +43,21 @@ def _live(ops: Sequence[Op], live: set[TensorId]) -> list[Op]:
     return kept[::-1]
 
 
-def compacted(graph: Graph) -> Graph:
-    """The graph without tensors that nothing touches; inputs and states stay."""
+def touched(graph: Graph) -> list[TensorId]:
+    """The tensors that `compacted` keeps, in order: the n-th becomes tensor n."""
     used = {*graph.inputs, *graph.outputs}
     used |= {TensorId(i) for i, t in enumerate(graph.tensors) if t.role in _CALLERS}
     for node in graph.body:
         if isinstance(node, Block):
             used |= {t for c in node.carries for t in (c.first, c.inside, c.updated, c.last)}
     used |= {i for op, _ in graph.ops() for i in (*op.inputs, *op.outputs) if i is not None}
-    place = {old: TensorId(new) for new, old in enumerate(sorted(used))}
+    return sorted(used)
+
+
+def compacted(graph: Graph) -> Graph:
+    """The graph without tensors that nothing touches; inputs and states stay."""
+    used = touched(graph)
+    place = {old: TensorId(new) for new, old in enumerate(used)}
 
     def moved_op(op: Op) -> Op:
         inputs = tuple(None if i is None else place[i] for i in op.inputs)
@@ -68,7 +74,7 @@ def compacted(graph: Graph) -> Graph:
 
     return replace(
         graph,
-        tensors=tuple(graph.tensors[i] for i in sorted(used)),
+        tensors=tuple(graph.tensors[i] for i in used),
         body=tuple(moved(node) for node in graph.body),
         inputs=tuple(place[i] for i in graph.inputs),
         outputs=tuple(place[i] for i in graph.outputs),

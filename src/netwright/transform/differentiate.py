@@ -34,7 +34,8 @@ class Derivative:
 
     What an earlier one computes and a later one reads is an output of the first and an input of
     the second. `seeds` are (output, gradient of it, which the caller gives); `inputs` and `weights`
-    are (tensor, its gradient).
+    are (tensor, its gradient). A weight that is read several times has a pair for each: they add
+    up, in whatever format the caller sums gradients.
     """
 
     forward: Graph
@@ -71,6 +72,7 @@ class _Reverse:
         self.flat = flat
         self.tape = Tape(reopened(flat), set())
         self.gradients: dict[TensorId, TensorId] = {}
+        self.of_weights: dict[TensorId, list[TensorId]] = {}
         self.roots: set[TensorId] = set()  # gradients that the chunk before may wait for
         made = {i for op, _ in flat.ops() for i in op.outputs}
         read = {i for op, _ in flat.ops() for i in op.inputs if i is not None}
@@ -135,15 +137,17 @@ class _Reverse:
             place = op.inputs[index]
             assert place is not None
             before, now = self.gradients.get(place), found[index]
+            if self.flat[place].role is Role.WEIGHT:
+                self.of_weights.setdefault(place, []).append(now)
+                continue
             if before is not None:
                 now = self.tape.add(Binary("add"), before, now)
             self.gradients[place] = now
-            if self.flat[place].role is not Role.WEIGHT:
-                self.roots.add(now)
+            self.roots.add(now)
 
     def _cut(self, forward_end: int, seeds: Pairs) -> Derivative:
         for place in self.sources:
-            if place not in self.gradients:
+            if place not in self.gradients and place not in self.of_weights:
                 raise GraphError(
                     f"{self.flat.name}: no output depends on {self.flat[place].name}; leave it out"
                 )
@@ -158,10 +162,8 @@ class _Reverse:
                 early.append(op)
             else:
                 late.append(op)
-        pairs = [(place, self.gradients[place]) for place in self.sources]
-        is_weight = [self.flat[place].role is Role.WEIGHT for place in self.sources]
-        inputs = tuple(p for p, w in zip(pairs, is_weight, strict=True) if not w)
-        weights = tuple(p for p, w in zip(pairs, is_weight, strict=True) if w)
+        inputs = tuple((i, self.gradients[i]) for i in self.sources if i in self.gradients)
+        weights = tuple((w, of) for w in self.sources for of in self.of_weights.get(w, ()))
         parts = (first, early[::-1], late[::-1])
         ends = [i for _, i in (*inputs, *weights)]
         graphs = _parts(self.tape, parts, [*self.flat.outputs, *ends], frozenset(ends))

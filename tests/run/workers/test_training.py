@@ -23,6 +23,7 @@ from netwright.machine.load import library_machine
 from netwright.path.train import Training, train, train_planned, training_plan
 from netwright.plan.pipeline.build import BUILDERS
 from netwright.plan.pipeline.lower import TRANSFER
+from netwright.plan.pipeline.step import SHARED
 from netwright.plan.pipeline.train import cuts_of
 from netwright.run.workers.data import TextData
 from netwright.run.workers.gather import step_timeline
@@ -60,25 +61,31 @@ def test_the_loss_is_that_of_one_process() -> None:
     assert alone().losses[2] < alone().losses[0]
 
 
-def test_one_process_trains_as_torch_does() -> None:
+def losses_of_torch(sizes: GptSizes, graph: nw.Graph, job: Train) -> list[float]:
     """Autograd and AdamW of torch in float64, on the same sequences."""
-    job = Train(steps=3, microbatches=4, schedule="gpipe")
-    w = weights_of(with_cross_entropy(GRAPH))
+    w = weights_of(with_cross_entropy(graph))
     leaves = {name: torch.tensor(a, requires_grad=True) for name, a in w.items()}
     kind = job.optimiser
     assert isinstance(kind, AdamW)
     other = torch.optim.AdamW(
         leaves.values(), kind.rate, (kind.beta1, kind.beta2), kind.epsilon, kind.weight_decay
     )
-    data = TextData(np.frombuffer(TEXT, np.uint8), SIZES.batch, SIZES.tokens, 4, job.seed)
+    data = TextData(np.frombuffer(TEXT, np.uint8), sizes.batch, sizes.tokens, 4, job.seed)
+    told: list[float] = []
     for step in range(job.steps):
         other.zero_grad()
         found = [data.microbatch(step, m) for m in range(4)]
-        losses = [torch_loss(SIZES, leaves, d["tokens"], d["targets"]) for d in found]
+        losses = [torch_loss(sizes, leaves, d["tokens"], d["targets"]) for d in found]
         loss = torch.stack(losses).mean()
         loss.backward()
         other.step()
-        assert alone().losses[step] == pytest.approx(loss.item(), rel=1e-6)
+        told.append(loss.item())
+    return told
+
+
+def test_one_process_trains_as_torch_does() -> None:
+    job = Train(steps=3, microbatches=4, schedule="gpipe")
+    assert losses_of_torch(SIZES, GRAPH, job) == pytest.approx(alone().losses, rel=1e-6)
 
 
 def folded(works: Sequence[Work], steps: int, told) -> bool:
@@ -98,6 +105,50 @@ def folded(works: Sequence[Work], steps: int, told) -> bool:
 def test_the_order_of_passes_changes_no_bit(schedule: str) -> None:
     found = trained(Train(3, 4, 4, schedule), folded)
     assert found.losses == alone().losses
+
+
+TIED = gpt(replace(SIZES, tied=True))
+
+
+def tied(job: Train, launch=run_locally) -> Training:
+    found = train(TIED, MACHINE, job, TEXT, launch=launch)
+    assert found is not None
+    return found
+
+
+@cache
+def tied_alone() -> Training:
+    return tied(Train(steps=3, microbatches=4, schedule="gpipe"))
+
+
+@pytest.mark.parametrize("schedule", BUILDERS)
+def test_a_weight_of_two_chunks_is_trained_as_one(schedule: str) -> None:
+    """The embedding is the output matrix: its holders sum their gradients before the step."""
+    assert tied(Train(3, 4, 4, schedule), folded).losses == tied_alone().losses
+    assert tied_alone().losses[2] != alone().losses[2]
+
+
+@pytest.mark.parametrize(("workers", "schedule"), [(2, "zb-h1"), (3, "1f1b"), (2, "v-zb")])
+def test_holders_in_other_processes_send_their_sums(workers: int, schedule: str) -> None:
+    found = tied(Train(3, 4, workers, schedule))
+    assert found.losses == tied_alone().losses
+    tasks = found.plan.program.entries[0].tasks
+    sent = [t for t in tasks if t.opcode == TRANSFER and t.parameters[0] == SHARED]
+    assert len(sent) == (0 if schedule == "v-zb" else 2)  # a V has both ends on one worker
+    for task in sent:
+        (waits,) = task.waits
+        assert all(t.worker != tasks[waits].worker or t.opcode != "stage_weight_gradient"
+                   for t in tasks[waits + 1 :])  # fmt: skip
+    predicted = found.predict(found.costs((1, 2)))
+    assert compare(predicted, found.typical()).operators
+    verify_timeline(predicted)
+
+
+def test_one_process_trains_a_tied_weight_as_torch_does() -> None:
+    job = Train(steps=3, microbatches=4, schedule="gpipe")
+    assert losses_of_torch(replace(SIZES, tied=True), TIED, job) == pytest.approx(
+        tied_alone().losses, rel=1e-6
+    )
 
 
 def test_memory_is_planned_to_the_byte() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -13,7 +14,7 @@ from netwright.machine.machine import Machine
 from netwright.plan.pipeline.partition import Partition, partition
 from netwright.plan.pipeline.price import PassSeconds, Prices, pass_seconds
 from netwright.plan.pipeline.times import StageTimes
-from netwright.transform.cut import cut
+from netwright.transform.cut import Holders, cut, shared_weights
 from netwright.transform.differentiate import Derivative, differentiate
 
 _ITEM_BYTES = {"float": 4, "int": 8, "bool": 1}  # as torch holds them
@@ -33,6 +34,7 @@ class Chunks:
     held_bytes: tuple[tuple[int, int], ...]
     message_bytes: tuple[int, ...]
     partition: Partition
+    shared: tuple[Holders, ...]  # weights that several chunks hold
 
     def priced(self, prices: Prices) -> Chunks:
         """The same cuts by other prices; the partition is still judged by those that made it."""
@@ -91,7 +93,15 @@ def chunks_of_network(graph: Graph, count: int, prices: Prices) -> Chunks:
         tuple(_held_bytes(one) for one in derivatives),
         tuple(_bytes(part, {part.outputs[0]}) for part in parts[:-1]),
         found,
+        shared_weights(graph, found.places),
     )
+
+
+def shared_bytes(found: Chunks, holders: Holders) -> int:
+    """What the sum of a shared weight's gradients takes: float64."""
+    chunk, place = holders[0]
+    sizes = [size for size in found.parts[chunk][place].shape if isinstance(size, int)]
+    return 2 * _ITEM_BYTES["float"] * math.prod(sizes)
 
 
 def boundary_seconds(
@@ -106,16 +116,24 @@ def boundary_seconds(
         MachineError: no link joins two members.
     """
     workers = max(placement) + 1
-    found: list[float] = []
-    for boundary, size in enumerate(message_bytes):
-        sender, receiver = placement[boundary], placement[boundary + 1]
-        if sender == receiver:
-            found.append(0.0)
-        elif machine.num_devices >= workers:
-            found.append(message_seconds(machine, sender, receiver, size))
-        else:
-            found.append(_copied(machine, size))
-    return tuple(found)
+    return tuple(
+        worker_seconds(machine, workers, (placement[boundary], placement[boundary + 1]), size)
+        for boundary, size in enumerate(message_bytes)
+    )
+
+
+def worker_seconds(machine: Machine, workers: int, ends: tuple[int, int], size: int) -> float:
+    """A message of so many bytes from one worker to another.
+
+    Raises:
+        MachineError: no link joins the two.
+    """
+    sender, receiver = ends
+    if sender == receiver:
+        return 0.0
+    if machine.num_devices >= workers:
+        return message_seconds(machine, sender, receiver, size)
+    return _copied(machine, size)
 
 
 def _copied(machine: Machine, size: int) -> float:

@@ -22,10 +22,17 @@ from netwright.plan.pipeline.schedule import (
     Schedule,
 )
 from netwright.plan.pipeline.seconds import Costs, Kind, seconds_of, task_seconds, with_seconds
-from netwright.plan.pipeline.stages import Chunks, boundary_seconds, chunks_of_network
-from netwright.plan.pipeline.step import UPDATE, lower_step
+from netwright.plan.pipeline.stages import (
+    Chunks,
+    boundary_seconds,
+    chunks_of_network,
+    shared_bytes,
+    worker_seconds,
+)
+from netwright.plan.pipeline.step import SHARED, UPDATE, lower_step
 from netwright.plan.plan import Plan, Prediction
 from netwright.program.program import Program
+from netwright.transform.cut import Holders
 from netwright.transform.loss import with_cross_entropy
 from netwright.transform.optimise import optimiser_step
 
@@ -62,26 +69,28 @@ def make_training_plan(
     count = machine.num_devices * prices.unit.count
     by = crew or Crew(prices, count, "by the machine's cost model, simulated")
     messages = _messages(found, machine, job)
+    exchanges = tuple(_exchange_seconds(found, machine, job, holders) for holders in found.shared)
     schedule = build(
         job.schedule, job.workers, job.microbatches, found.stage_times(place, messages)
     )
     most, late = found.activations(place)
     if any(one.kind is WEIGHT_GRADIENT for order in schedule.orders for one in order):
         most = max(most, late)  # what W needs may be more than what B does
-    program = lower_step(schedule, most, min(late / most, 1.0))
+    shared = [[chunk for chunk, _ in holders] for holders in found.shared]
+    program = lower_step(schedule, most, min(late / most, 1.0), shared)
     cuts = (CUTS, ",".join(map(str, found.partition.places)))
     program = replace(program, machine=machine.name, metadata=(*program.metadata, cuts))
     ranges = _ranges(found.priced(by.prices), job, by.prices)
-    program = with_seconds(program, _costs(ranges, messages, "expected"), by.processors)
-    spread = [
-        with_seconds(program, _costs(ranges, messages, name), by.processors).simulate().seconds
-        for name in ("low", "high")
-    ]
+    expected, *spread = (
+        with_seconds(program, _costs(ranges, (messages, exchanges), name), by.processors)
+        for name in ("expected", "low", "high")
+    )
+    program = expected
     peak = max((arena.size_bytes for arena in program.arenas), default=0)
     memory = Certificate(
         "activation_bytes", float(peak), None, "liveness of every micro-batch under way", False
     )
-    predictions = (_prediction(program, by, spread),)
+    predictions = (_prediction(program, by, [one.simulate().seconds for one in spread]),)
     decisions = _decisions(found, schedule)
     return Plan(whole, machine, job, decisions, predictions, memory, program, peak)
 
@@ -116,7 +125,8 @@ def _ranges(found: Chunks, job: Train, prices: Prices) -> dict[Kind, Seconds]:
     """What every pass and every optimiser's step takes."""
     ranges: dict[Kind, Seconds] = {}
     for chunk, (passes, derivative) in enumerate(zip(found.passes, found.derivatives, strict=True)):
-        weights = [derivative.forward[place] for place, _ in derivative.weights]
+        places = dict.fromkeys(place for place, _ in derivative.weights)
+        weights = [derivative.forward[place] for place in places]
         both = Seconds(
             passes.input.expected + passes.weight.expected,
             passes.input.low + passes.weight.low,
@@ -130,11 +140,27 @@ def _ranges(found: Chunks, job: Train, prices: Prices) -> dict[Kind, Seconds]:
     return ranges
 
 
-def _costs(ranges: dict[Kind, Seconds], messages: Sequence[float], name: str) -> Costs:
+def _exchange_seconds(found: Chunks, machine: Machine, job: Train, holders: Holders) -> float:
+    """One holder's sum of a shared weight's gradients, to the holder that is furthest away."""
+    place = placement_for(job.schedule, job.workers)
+    workers = [place[chunk] for chunk, _ in holders]
+    size = shared_bytes(found, holders)
+    pairs = [(a, b) for a in workers for b in workers if a != b]
+    slowest = max(
+        (worker_seconds(machine, job.workers, (a, b), size) for a, b in pairs), default=0.0
+    )
+    return slowest + (job.link_delay_seconds if pairs else 0.0)
+
+
+def _costs(
+    ranges: dict[Kind, Seconds], messages: tuple[Sequence[float], Sequence[float]], name: str
+) -> Costs:
     """One of the three figures of every pass; messages are as they are."""
     found: dict[Kind, float] = {kind: getattr(one, name) for kind, one in ranges.items()}
-    for boundary, seconds in enumerate(messages):
+    for boundary, seconds in enumerate(messages[0]):
         found[TRANSFER, 0, boundary] = found[TRANSFER, 1, boundary] = seconds
+    for number, seconds in enumerate(messages[1]):
+        found[TRANSFER, SHARED, number] = seconds
     return found
 
 

@@ -11,6 +11,7 @@ from netwright.program.program import Program
 from netwright.run.workers.chunk import Chunk
 from netwright.run.workers.data import TextData
 from netwright.run.workers.worker import Work
+from netwright.transform.cut import Holders
 from netwright.transform.differentiate import differentiate
 from netwright.transform.optimise import optimiser_step
 
@@ -21,10 +22,11 @@ def assemble(
     program: Program,
     job: Train,
     data: TextData,
+    shared: Sequence[Holders] = (),
 ) -> tuple[Work, ...]:
     """One `Work` a worker, from the chunks of a network that ends in its loss.
 
-    `placement[c]` is the worker that holds chunk c.
+    `placement[c]` is the worker that holds chunk c; `shared`: weights that several chunks hold.
 
     Raises:
         JobError: there are not as many chunks as are placed.
@@ -44,6 +46,7 @@ def assemble(
             program,
             data,
             job.link_delay_seconds,
+            tuple(shared),
         )
         for rank in range(job.workers)
     )
@@ -52,7 +55,7 @@ def assemble(
 def _chunk(index: int, part: Graph, count: int, job: Train) -> Chunk:
     found = differentiate(part)
     forward = found.forward
-    weights = [forward[place] for place, _ in found.weights]
+    weights = [forward[place] for place in dict.fromkeys(place for place, _ in found.weights)]
     entry = part.inputs[0] if index else None
     data = tuple((i, part[i].name) for i in part.inputs if i != entry)
     step = optimiser_step(weights, job.optimiser)

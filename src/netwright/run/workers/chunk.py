@@ -101,10 +101,9 @@ class ChunkState:
         """One step of the optimiser; the sums start anew."""
         graph = self.chunk.optimiser
         values: Values = dict(self._moments)
-        pairs = self.chunk.derivative.weights
         inputs = list(graph.inputs)
         values[inputs[0]] = torch.tensor(self.chunk.rate)
-        for index, (place, _) in enumerate(pairs):
+        for index, place in enumerate(self._sums):
             values[inputs[1 + 2 * index]] = self.weights[place]
             values[inputs[2 + 2 * index]] = self._sums[place].float()
             self._sums[place].zero_()
@@ -112,8 +111,16 @@ class ChunkState:
         for op, _ in graph.ops():
             if isinstance(op.kind, StateUpdate) and op.inputs[0] is not None:
                 self._moments[op.inputs[0]] = values[op.outputs[0]]
-        for (place, _), new in zip(pairs, graph.outputs, strict=True):
+        for place, new in zip(self._sums, graph.outputs, strict=True):
             self.weights[place] = values[new]
+
+    def gradient_sum(self, place: TensorId) -> Tensor:
+        """The sum of a weight's gradients so far, float64."""
+        return self._sums[place]
+
+    def replace_sum(self, place: TensorId, total: Tensor) -> None:
+        """Takes a sum over all who hold the weight in place of its own."""
+        self._sums[place].copy_(total)
 
     def saved_bytes(self) -> int:
         """Bytes kept for micro-batches that are under way; shared storage counts once."""

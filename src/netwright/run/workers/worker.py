@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
+import torch
 from torch import Tensor
 
 from netwright.errors import RunError
+from netwright.plan.pipeline.step import SHARED
 from netwright.program.program import Program, Task
 from netwright.run.workers.chunk import Chunk, ChunkState
 from netwright.run.workers.clock import Clock
@@ -28,6 +30,7 @@ from netwright.run.workers.instructions import (
 )
 from netwright.run.workers.link import Links, Port
 from netwright.timeline.timeline import MemorySample, Span
+from netwright.transform.cut import Holders
 
 
 @final
@@ -41,6 +44,7 @@ class Work:
     program: Program
     data: TextData
     link_delay_seconds: float
+    shared: tuple[Holders, ...] = ()  # weights that several chunks hold
 
 
 @final
@@ -60,7 +64,8 @@ class StepReport:
     memory: tuple[MemorySample, ...]
 
 
-Key: TypeAlias = tuple[int, int, int]  # 1 for a gradient, boundary, micro-batch
+# 1 for a gradient, boundary, micro-batch; or SHARED, the weight's number, the giving chunk.
+Key: TypeAlias = tuple[int, int, int]
 
 
 @final
@@ -80,6 +85,7 @@ class Worker:
                 raise RunError(f"{self._name}: it has no chunk {one.chunk} for {one.task.source}")
         self._ports = [self._port(one) for one in self._order if isinstance(one, Receive)]
         self._stored: dict[Key, Tensor] = {}
+        self._settled = False
         self._losses: list[float] = []
         self._spans: list[Span] = []
         self._processor: list[tuple[int, float]] = []
@@ -87,7 +93,36 @@ class Worker:
         self._used = 0.0  # processor seconds of this thread at the end of its last task
 
     def _port(self, one: Receive) -> Port:
-        return Port(one.peer, one.tag, self._work.boundaries[one.boundary], one.task.source)
+        shape = self._work.boundaries[one.boundary] if one.gradient != SHARED else None
+        if shape is None:  # a float64 is sent as two float32
+            shape = (2 * self._shared_sum(one.boundary).numel(),)
+        return Port(one.peer, one.tag, shape, one.task.source)
+
+    def _shared_sum(self, number: int, giver: int | None = None) -> Tensor:
+        """The sum of a shared weight's gradients in one of this worker's chunks."""
+        for chunk, place in self._work.shared[number]:
+            if chunk in self._chunks and giver in (None, chunk):
+                return self._chunks[chunk].gradient_sum(place)
+        raise RunError(f"{self._name}: it does not hold shared weight {number}")
+
+    def _settle(self) -> None:
+        """Sums what all holders of a weight have, in the order of chunks: the same bits for all."""
+        for number, holders in enumerate(self._work.shared):
+            own = [(c, place) for c, place in holders if c in self._chunks]
+            if not own:
+                continue
+            parts = [
+                self._chunks[chunk].gradient_sum(place)
+                if chunk in self._chunks
+                else self._stored.pop((SHARED, number, chunk)).view(torch.float64)
+                for chunk, place in holders
+            ]
+            like = self._chunks[own[0][0]].gradient_sum(own[0][1])
+            total = torch.zeros_like(like)
+            for part in parts:
+                total += part.reshape(like.shape)
+            for chunk, place in own:
+                self._chunks[chunk].replace_sum(place, total)
 
     def step(self, step: int, begin: Callable[[], object]) -> StepReport:
         """One step: every pass of every micro-batch, then the optimiser.
@@ -98,6 +133,7 @@ class Worker:
         data = {m: self._work.data.microbatch(step, m) for m in range(self._microbatches)}
         begin()
         self._used = time.thread_time()
+        self._settled = False
         for one in self._order:
             self._do(one, data)
         self._links.finish()
@@ -112,7 +148,11 @@ class Worker:
                 self._stored[(one.gradient, one.boundary, one.microbatch)] = values
                 self._span(one.task, sent, float(4 * values.numel()))
             case Send():
-                values = self._stored.pop((one.gradient, one.boundary, one.microbatch))
+                key = (one.gradient, one.boundary, one.microbatch)
+                if one.gradient == SHARED:
+                    values = self._shared_sum(one.boundary, one.microbatch).view(torch.float32)
+                else:
+                    values = self._stored.pop(key)
                 self._links.send(values, one.peer, one.tag, one.task.source)
             case Compute():
                 start = self._clock.now()
@@ -125,6 +165,9 @@ class Worker:
     def _compute(self, one: Compute, data: Mapping[int, Mapping[str, Tensor]]) -> None:
         chunk, state, opcode = one.chunk, self._chunks[one.chunk], one.task.opcode
         if opcode == UPDATE:
+            if not self._settled:
+                self._settle()
+                self._settled = True
             state.update()
             return
         microbatch = one.microbatch
