@@ -13,6 +13,7 @@ void add_kernels(nb::module_&);
 void add_pipeline(nb::module_&);
 void add_plan(nb::module_&);
 void add_probe(nb::module_&);
+void add_train(nb::module_&);
 }  // namespace netwright::bindings
 
 NB_MODULE(core, module) {
@@ -25,4 +26,5 @@ NB_MODULE(core, module) {
   netwright::bindings::add_pipeline(module);
   netwright::bindings::add_plan(module);
   netwright::bindings::add_probe(module);
+  netwright::bindings::add_train(module);
 }

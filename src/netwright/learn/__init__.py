@@ -1,0 +1,1 @@
+"""Networks → trained networks: spiking neurons in torch, surrogate gradients, training loops."""
