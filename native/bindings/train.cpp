@@ -1,6 +1,7 @@
 // Fused training operators of spiking layers, on arrays of numpy or torch without copies.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
 #include <optional>
 #include <stdexcept>
@@ -16,6 +17,8 @@ template <int RANK>
 using In = nb::ndarray<const float, nb::ndim<RANK>, nb::c_contig, nb::device::cpu>;
 template <int RANK>
 using Out = nb::ndarray<float, nb::ndim<RANK>, nb::c_contig, nb::device::cpu>;
+
+using Strided = nb::ndarray<const float, nb::ndim<3>, nb::device::cpu>;
 
 void need(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(what);
@@ -37,6 +40,11 @@ void need_rows(const std::optional<Array>& array, const train::LifShape& shape, 
   need(!array || (std::int64_t(array->shape(0)) == shape.batch && std::int64_t(array->shape(1)) == shape.neurons), what);
 }
 
+train::Sequence sequence_of(const Strided& array) {
+  need(array.stride(2) == 1 || array.shape(2) == 1, "a sequence's neurons must be neighbours in memory");
+  return {array.data(), array.stride(0), array.stride(1)};
+}
+
 train::LifNeurons neurons_of(const train::LifShape& shape, const In<2>& each, int reset, bool fires_at_threshold) {
   need(each.shape(0) == 5 && std::int64_t(each.shape(1)) == shape.neurons,
        "neurons: decay, gain, drive, threshold, reset_value as [5, neurons]");
@@ -45,7 +53,7 @@ train::LifNeurons neurons_of(const train::LifShape& shape, const In<2>& each, in
   return {row(0), row(1), row(2), row(3), row(4), static_cast<train::Reset>(reset), fires_at_threshold};
 }
 
-void forward(const In<2>& neurons, int reset, bool fires_at_threshold, const In<3>& x, const std::optional<In<2>>& v_first,
+void forward(const In<2>& neurons, int reset, bool fires_at_threshold, const Strided& x, const std::optional<In<2>>& v_first,
              Out<3> spikes, const std::optional<Out<3>>& u, Out<2> v_last, int threads, bool avx2) {
   const train::LifShape shape{std::int64_t(x.shape(0)), std::int64_t(x.shape(1)), std::int64_t(x.shape(2))};
   need_sequence(spikes, shape, "spikes: the shape of x");
@@ -53,13 +61,13 @@ void forward(const In<2>& neurons, int reset, bool fires_at_threshold, const In<
   need_rows(v_first, shape, "v_first: [batch, neurons]");
   need_rows(std::optional(v_last), shape, "v_last: [batch, neurons]");
   const auto each = neurons_of(shape, neurons, reset, fires_at_threshold);
-  const train::LifForward call{x.data(), data_of(v_first), spikes.data(), data_of(u), v_last.data()};
+  const train::LifForward call{sequence_of(x), data_of(v_first), spikes.data(), data_of(u), v_last.data()};
   nb::gil_scoped_release release;
   train::lif_forward(shape, each, call, threads, avx2);
 }
 
 void backward(const In<2>& neurons, int reset, bool fires_at_threshold, const In<3>& u, const std::optional<In<2>>& v_first,
-              const In<3>& d_spikes, const std::optional<In<2>>& d_v_last, Out<3> d_x, Out<2> d_v_first,
+              const Strided& d_spikes, const std::optional<In<2>>& d_v_last, Out<3> d_x, Out<2> d_v_first,
               const std::optional<Out<2>>& d_decay, const std::optional<Out<2>>& d_threshold, int surrogate, float sharpness,
               bool detach_reset, int threads, bool avx2) {
   const train::LifShape shape{std::int64_t(u.shape(0)), std::int64_t(u.shape(1)), std::int64_t(u.shape(2))};
@@ -73,7 +81,7 @@ void backward(const In<2>& neurons, int reset, bool fires_at_threshold, const In
   need(d_decay.has_value() == d_threshold.has_value(), "d_decay and d_threshold: both or none");
   need(0 <= surrogate && surrogate < train::kNumSurrogates, "surrogate: no such code");
   const auto each = neurons_of(shape, neurons, reset, fires_at_threshold);
-  const train::LifBackward call{u.data(),           data_of(v_first), d_spikes.data(),      data_of(d_v_last),
+  const train::LifBackward call{u.data(),           data_of(v_first), sequence_of(d_spikes), data_of(d_v_last),
                                 d_x.data(),         d_v_first.data(), data_of(d_decay),     data_of(d_threshold),
                                 surrogate,          sharpness,        detach_reset};
   nb::gil_scoped_release release;

@@ -1,4 +1,4 @@
-// Written by netwright.learn.surrogate_text from the table in learn/surrogate.py: do not edit.
+// Printed by netwright.learn.surrogate_text from learn/surrogate.py: do not edit.
 #pragma once
 
 #include "spikes/surrogate.hpp"

@@ -9,9 +9,20 @@ namespace netwright::train {
 // after the decay.
 enum class Reset : int { none = 0, subtract = 1, subtract_next = 2, value = 3, value_next = 4 };
 
-// Sizes of a layer over time; every array is float32, C order, [steps, batch, neurons] or [batch, neurons].
+// Sizes of a layer over time. Arrays are float32: sequences [steps, batch, neurons], states [batch, neurons]; in C order
+// where they are plain pointers.
 struct LifShape {
   std::int64_t steps, batch, neurons;
+};
+
+// A sequence read in any layout whose neurons are neighbours; a stride of 0 repeats (gradients of sums come so).
+struct Sequence {
+  const float* data;
+  std::int64_t step_stride, batch_stride;  // in numbers
+
+  const float* at(std::int64_t step, std::int64_t row, std::int64_t neuron) const {
+    return data + step * step_stride + row * batch_stride + neuron;
+  }
 };
 
 // One number a neuron each.
@@ -22,7 +33,7 @@ struct LifNeurons {
 };
 
 struct LifForward {
-  const float* x;        // input [T,B,n]
+  Sequence x;            // input [T,B,n]
   const float* v_first;  // carried membrane [B,n]; null: zero
   float* spikes;         // [T,B,n]
   float* u;              // membrane before reset [T,B,n]; null: not kept
@@ -32,7 +43,7 @@ struct LifForward {
 struct LifBackward {
   const float* u;
   const float* v_first;  // as in forward
-  const float* d_spikes;
+  Sequence d_spikes;
   const float* d_v_last;  // [B,n]; null: zero
   float* d_x;             // [T,B,n]
   float* d_v_first;       // [B,n]

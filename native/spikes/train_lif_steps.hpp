@@ -23,14 +23,15 @@ struct Loader {
   }
 };
 
-// each(lane, neuron, loader) for lanes [begin, end), eight at a time within a row of neurons.
+// each(lane, row, neuron, loader) for lanes [begin, end), eight at a time within a row of neurons.
 template <class Each>
 NETWRIGHT_INLINE void each_vector(Lanes lanes, std::int64_t neurons, Each&& each) {
   for (std::int64_t lane = lanes.begin; lane < lanes.end;) {
+    const std::int64_t row = lane / neurons;
     std::int64_t neuron = lane % neurons;
     const std::int64_t row_end = std::min(lanes.end, lane + neurons - neuron);
-    for (; lane + kLanes <= row_end; lane += kLanes, neuron += kLanes) each(lane, neuron, Loader{kLanes});
-    if (lane < row_end) each(lane, neuron, Loader{int(row_end - lane)});
+    for (; lane + kLanes <= row_end; lane += kLanes, neuron += kLanes) each(lane, row, neuron, Loader{kLanes});
+    if (lane < row_end) each(lane, row, neuron, Loader{int(row_end - lane)});
     lane = row_end;
   }
 }
@@ -63,20 +64,20 @@ NETWRIGHT_INLINE Vec entering(const LifNeurons& neurons, Vec before, Vec thresho
 
 template <Reset RESET>
 void forward(const LifShape& shape, const LifNeurons& neurons, const LifForward& call, Lanes lanes) {
-  each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t, Loader at) NETWRIGHT_ALWAYS {
+  each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t, std::int64_t, Loader at) NETWRIGHT_ALWAYS {
     at(call.v_last + lane, at.or_zero(call.v_first, lane));
   });
   for (std::int64_t t = 0; t < shape.steps; ++t) {
-    const std::int64_t row = t * shape.batch * shape.neurons;
-    each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
+    const std::int64_t sequence = t * shape.batch * shape.neurons;
+    each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t row, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
       const Vec threshold = at(neurons.threshold + neuron), before = at(call.v_last + lane);
       const Vec reset_value = at(neurons.reset_value + neuron);
       Vec u = at(neurons.decay + neuron) * entering<RESET>(neurons, before, threshold, reset_value);
       if constexpr (RESET == Reset::subtract_next) u = u - one_where(fires(neurons, before, threshold)) * threshold;
-      u = (u + at(neurons.gain + neuron) * at(call.x + row + lane)) + at(neurons.drive + neuron);
+      u = (u + at(neurons.gain + neuron) * at(call.x.at(t, row, neuron))) + at(neurons.drive + neuron);
       const Vec spike = one_where(fires(neurons, u, threshold));
-      at(call.spikes + row + lane, spike);
-      if (call.u) at(call.u + row + lane, u);
+      at(call.spikes + sequence + lane, spike);
+      if (call.u) at(call.u + sequence + lane, u);
       at(call.v_last + lane, carried<RESET>(u, spike, threshold, reset_value));
     });
   }
@@ -86,7 +87,7 @@ void forward(const LifShape& shape, const LifNeurons& neurons, const LifForward&
 template <Reset RESET, bool PARAMETERS, class Slope>
 void before_first(const LifShape& shape, const LifNeurons& neurons, const LifBackward& call, Lanes lanes, Slope&& slope) {
   const Vec sharpness = splat(call.sharpness), through = splat(call.detach_reset ? 0.0f : 1.0f);
-  each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
+  each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
     const Vec after = at(call.d_v_first + lane), first = at.or_zero(call.v_first, lane);
     const Vec threshold = at(neurons.threshold + neuron), reset_value = at(neurons.reset_value + neuron);
     const Vec spike = one_where(fires(neurons, first, threshold));
@@ -110,21 +111,21 @@ void before_first(const LifShape& shape, const LifNeurons& neurons, const LifBac
 template <Reset RESET, bool PARAMETERS, class Slope>
 void backward(const LifShape& shape, const LifNeurons& neurons, const LifBackward& call, Lanes lanes, Slope&& slope) {
   const Vec sharpness = splat(call.sharpness), through = splat(call.detach_reset ? 0.0f : 1.0f);
-  each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t, Loader at) NETWRIGHT_ALWAYS {
+  each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t, std::int64_t, Loader at) NETWRIGHT_ALWAYS {
     at(call.d_v_first + lane, Vec{});
     if constexpr (PARAMETERS) at(call.d_decay + lane, Vec{}), at(call.d_threshold + lane, Vec{});
   });
   for (std::int64_t t = shape.steps - 1; t >= 0; --t) {
-    const std::int64_t row = t * shape.batch * shape.neurons;
+    const std::int64_t sequence = t * shape.batch * shape.neurons;
     const float* d_last = t == shape.steps - 1 ? call.d_v_last : nullptr;
-    each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
-      const Vec u = at(call.u + row + lane), after = at(call.d_v_first + lane);
+    each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t row, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
+      const Vec u = at(call.u + sequence + lane), after = at(call.d_v_first + lane);
       const Vec threshold = at(neurons.threshold + neuron), reset_value = at(neurons.reset_value + neuron);
       Vec d_carried = at(neurons.decay + neuron) * after;
       const Vec d_outside = at.or_zero(d_last, lane);
       if constexpr (RESET != Reset::value_next) d_carried = d_carried + d_outside;
       const Vec spike = one_where(fires(neurons, u, threshold));
-      Vec d_spike = at(call.d_spikes + row + lane), du = d_carried, d_threshold = Vec{};
+      Vec d_spike = at(call.d_spikes.at(t, row, neuron)), du = d_carried, d_threshold = Vec{};
       if constexpr (RESET == Reset::subtract) {
         d_spike = d_spike - through * (threshold * d_carried);
         d_threshold = -(spike * d_carried);
@@ -138,7 +139,7 @@ void backward(const LifShape& shape, const LifNeurons& neurons, const LifBackwar
       }
       const Vec by_spike = d_spike * slope(u - threshold, sharpness);
       du = du + by_spike;
-      at(call.d_x + row + lane, at(neurons.gain + neuron) * du);
+      at(call.d_x + sequence + lane, at(neurons.gain + neuron) * du);
       at(call.d_v_first + lane, du);
       if constexpr (PARAMETERS) {
         at(call.d_threshold + lane, at(call.d_threshold + lane) + (d_threshold - by_spike));

@@ -56,8 +56,10 @@ def pack_gemm(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None),
 def pack_conv(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None, None), device='cpu', writable=False)], groups: int = 1) -> bytes:
     """The bytes that conv_packed reads, from fp32 [O, C/groups, kh, kw]."""
 
-def pack_conv_transpose(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None, None), device='cpu', writable=False)], groups: int = 1) -> bytes:
-    """The bytes that conv_transpose reads, from fp32 [C, O/groups, kh, kw]."""
+def pack_conv_transpose(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None, None), device='cpu', writable=False)], strides: tuple[int, int], dilations: tuple[int, int], groups: int = 1) -> bytes:
+    """
+    The bytes that conv_transpose reads at these strides and dilations, from fp32 [C, O/groups, kh, kw].
+    """
 
 def packed_bytes(outputs: int, inputs: int, taps: int = 1, groups: int = 1) -> int:
     """Size of a packed weight; outputs and inputs count one group's."""
@@ -79,17 +81,17 @@ def activation_row_bytes(format: int, k: int) -> int:
     Bytes of one row of k activations in act8x32 (40) or act8x256 (41); -1 when impossible.
     """
 
+def pipeline_search(microbatches: int, place: Sequence[int], forward: Sequence[float], input: Sequence[float], weight: Sequence[float], memory: Sequence[float], kept: Sequence[float], transfer: Sequence[float], limit: Sequence[float], starts: Sequence[Sequence[Sequence[int]]], passes: int, seed: int) -> tuple[list[list[int]], float, int]:
+    """
+    Shortest span found: (orders of passes by worker, span, tries); no orders when nothing fits.
+    """
+
 def allocation_fit(lower: Sequence[int], upper: Sequence[int], size: Sequence[int], alignment: Sequence[int], fixed: Sequence[int], capacity: int, nodes: int, seconds: float) -> tuple[int, list[int], int]:
     """Complete search: (0 found, 1 impossible, 2 stopped; offsets; nodes)."""
 
 def allocation_minimise(lower: Sequence[int], upper: Sequence[int], size: Sequence[int], alignment: Sequence[int], fixed: Sequence[int], nodes: int, seconds: float) -> tuple[list[int], int, int, bool, int]:
     """
     Lowest packing found: (offsets, height, bound, proved, nodes); no offsets when fixed ones collide.
-    """
-
-def pipeline_search(microbatches: int, place: Sequence[int], forward: Sequence[float], input: Sequence[float], weight: Sequence[float], memory: Sequence[float], kept: Sequence[float], transfer: Sequence[float], limit: Sequence[float], starts: Sequence[Sequence[Sequence[int]]], passes: int, seed: int) -> tuple[list[list[int]], float, int]:
-    """
-    Shortest span found: (orders of passes by worker, span, tries); no orders when nothing fits.
     """
 
 def best_order(before: Sequence[Sequence[int]], touched: Sequence[Sequence[int]], size: Sequence[int], from_start: Sequence[bool], to_end: Sequence[bool], in_place: Sequence[Sequence[tuple[int, int]]], nodes: int) -> tuple[list[int], int, int, bool, int]:
@@ -130,3 +132,13 @@ def float_rates(threads: int, seconds: float, avx2: bool) -> list[float]:
 
 def int8_rates(threads: int, seconds: float, avx2: bool) -> list[float]:
     """int8 dot product operations per CPU second of each thread."""
+
+def train_lif_forward(neurons: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], reset: int, fires_at_threshold: bool, x: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), device='cpu', writable=False)], v_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None, spikes: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu')], u: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu')] | None, v_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], threads: int, avx2: bool) -> None:
+    """
+    Many steps of leaky integrate-and-fire neurons; see native/spikes/train_lif.hpp.
+    """
+
+def train_lif_backward(neurons: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], reset: int, fires_at_threshold: bool, u: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], v_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None, d_spikes: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), device='cpu', writable=False)], d_v_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None, d_x: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu')], d_v_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], d_decay: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')] | None, d_threshold: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')] | None, surrogate: int, sharpness: float, detach_reset: bool, threads: int, avx2: bool) -> None:
+    """
+    Its gradients, back through time, with a surrogate for the slope of a spike.
+    """

@@ -7,7 +7,7 @@ goes back through time with a surrogate for the slope of a spike. Arrays are sha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, cast, final
 
 import torch
 from torch import Tensor
@@ -60,7 +60,9 @@ class Given:
 NOTHING = Given()
 
 
-def lif(x: Tensor, kind: Spiking, gradient: Gradient, given: Given = NOTHING) -> tuple[Tensor, Tensor]:
+def lif(
+    x: Tensor, kind: Spiking, gradient: Gradient, given: Given = NOTHING
+) -> tuple[Tensor, Tensor]:
     """Spikes [T, B, n] and the membrane carried on [B, n], for inputs x [T, B, n] in float32.
 
     Raises:
@@ -78,10 +80,7 @@ def lif(x: Tensor, kind: Spiking, gradient: Gradient, given: Given = NOTHING) ->
     membrane = kind.membrane()
     decay = torch.tensor(membrane.decay) if given.decay is None else given.decay
     threshold = torch.tensor(membrane.threshold) if given.threshold is None else given.threshold
-    spikes, after = _Lif.apply(  # pyright: ignore[reportUnknownVariableType,reportGeneralTypeIssues]
-        x, given.v, decay, threshold, kind, gradient
-    )
-    return spikes, after  # pyright: ignore[reportUnknownVariableType]
+    return cast(Any, _Lif).apply(x, given.v, decay, threshold, kind, gradient)
 
 
 def check_trainable(kind: Spiking) -> Discretisation:
@@ -124,7 +123,7 @@ class _Lif(torch.autograd.Function):
     """The native operator between tensors of torch."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913 - what autograd passes
+    def forward(
         ctx: Any,
         x: Tensor,
         v: Tensor | None,
@@ -133,11 +132,11 @@ class _Lif(torch.autograd.Function):
         kind: Spiking,
         gradient: Gradient,
     ) -> tuple[Tensor, Tensor]:
-        x = x.detach().contiguous()
+        x = _neighbours(x)
         first = None if v is None else v.detach().contiguous()
         rows = _rows(x, kind, decay, threshold)
-        spikes, after = torch.empty_like(x), torch.empty_like(x[0])
-        kept = torch.empty_like(x) if any(ctx.needs_input_grad) else None
+        spikes, after = x.new_empty(x.shape), x.new_empty(x.shape[1:])
+        kept = x.new_empty(x.shape) if any(ctx.needs_input_grad) else None
         rule = kind.rule
         code = _RESETS[rule.reset, rule.reset_delay]
         core.train_lif_forward(
@@ -153,7 +152,7 @@ class _Lif(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         rows, u, first = ctx.saved_tensors
-        d_spikes, d_after = (d.detach().contiguous() for d in outputs)
+        d_spikes, d_after = _neighbours(outputs[0]), outputs[1].detach().contiguous()
         d_x, d_first = torch.empty_like(u), torch.empty_like(u[0])
         learnt = any(ctx.needs_input_grad[2:4])
         d_decay = torch.empty_like(d_first) if learnt else None
@@ -173,6 +172,16 @@ class _Lif(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _neighbours(x: Tensor) -> Tensor:
+    """A sequence whose neurons lie side by side; steps and batch in any order, or repeated."""
+    x = x.detach()
+    if x.stride(2) == 1 or x.shape[2] == 1:
+        return x
+    if x.stride() == (0, 0, 0):
+        return x[:1, :1].contiguous().expand(x.shape)
+    return x.contiguous()
 
 
 def _summed(each: Tensor | None, shape: torch.Size) -> Tensor | None:

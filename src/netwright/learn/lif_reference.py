@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ def _set(v: Tensor, spike: Tensor, value: float) -> Tensor:
 
 
 def _step(x: Tensor, surrogate: Surrogate, included: bool) -> Tensor:
-    return _Step.apply(x, surrogate, included)  # pyright: ignore[reportUnknownVariableType,reportGeneralTypeIssues]
+    return cast(Any, _Step).apply(x, surrogate, included)
 
 
 class _Step(torch.autograd.Function):

@@ -2,8 +2,8 @@
 
 A spike is the step function of x = membrane - threshold, whose slope is zero almost everywhere; in
 the backward pass it is replaced by the slope of a smooth function. Each formula is an expression in
-`x` and the sharpness `a`. `write_surrogates.py` prints them as C++, `triton_source` as Triton, and
-`evaluate` computes them in whatever has the functions (numpy, torch).
+`x` and the sharpness `a`. `surrogate_text` prints them as C++ and as Triton, and `evaluate`
+computes them with whatever has the functions (numpy, torch).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of surrogates printed as C++ and as Triton, so that no formula is written twice.
 
-`python -m netwright.learn.surrogate_text > native/spikes/surrogate_table.hpp` writes the native one.
+Run as a module it prints `native/spikes/surrogate_table.hpp`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _written(node: ast.expr, language: Language) -> str:
 def cpp_header() -> str:
     """`native/spikes/surrogate_table.hpp`."""
     lines = [
-        "// Written by netwright.learn.surrogate_text from the table in learn/surrogate.py: do not edit.",
+        "// Printed by netwright.learn.surrogate_text from learn/surrogate.py: do not edit.",
         "#pragma once",
         "",
         '#include "spikes/surrogate.hpp"',
