@@ -1,0 +1,104 @@
+"""Layers of spiking neurons as torch modules, and the Graph that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from netwright.errors import JobError
+from netwright.graph.build import Builder
+from netwright.graph.format import FP32
+from netwright.graph.graph import Graph
+from netwright.graph.ops.linear import Linear
+from netwright.graph.tensor import TensorId
+from netwright.learn.lif import Gradient, Spiking, lif
+from netwright.learn.surrogate import surrogate
+
+ATAN = Gradient(surrogate("atan"))
+
+
+@final
+class SpikingLayer(nn.Module):
+    """Weights without bias, then neurons: spikes [T, B, inputs] → spikes [T, B, neurons]."""
+
+    def __init__(
+        self, inputs: int, neurons: int, kind: Spiking, gradient: Gradient = ATAN, gain: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.kind, self.gradient = kind, gradient
+        bound = gain * (3.0 / inputs) ** 0.5
+        self.weight = nn.Parameter(torch.empty(neurons, inputs).uniform_(-bound, bound))
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """The neurons' spikes at every step, from rest."""
+        return lif(spikes @ self.weight.t(), self.kind, self.gradient)[0]
+
+
+@final
+class SpikingNetwork(nn.Module):
+    """Layers one after the other."""
+
+    def __init__(self, layers: Sequence[SpikingLayer]) -> None:
+        super().__init__()
+        if not layers:
+            raise JobError("a spiking network needs at least one layer")
+        self.layers = nn.ModuleList(layers)
+
+    def each(self, spikes: Tensor) -> list[Tensor]:
+        """The spikes of every layer, [T, B, neurons] each."""
+        found: list[Tensor] = []
+        for layer in self.layers:
+            spikes = layer(spikes)
+            found.append(spikes)
+        return found
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """The spikes of the last layer."""
+        return self.each(spikes)[-1]
+
+
+def rounded(network: SpikingNetwork, fraction_bits: int) -> SpikingNetwork:
+    """The same network with every weight a multiple of 2^-fraction_bits."""
+    layers: list[SpikingLayer] = []
+    for layer in network.layers:
+        assert isinstance(layer, SpikingLayer)
+        neurons, inputs = layer.weight.shape
+        copy = SpikingLayer(inputs, neurons, layer.kind, layer.gradient)
+        with torch.no_grad():
+            scale = 2.0**fraction_bits
+            copy.weight.copy_(torch.round(layer.weight * scale) / scale)
+        layers.append(copy)
+    return SpikingNetwork(layers)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Steps and samples of one call of a graph."""
+
+    steps: int
+    batch: int = 1
+
+
+def graph_of(network: SpikingNetwork, sizes: Sizes, name: str = "spiking") -> Graph:
+    """The network as a Graph: input `spikes` [T, B, inputs]; outputs the spikes of every layer."""
+    builder = Builder(name)
+    first = network.layers[0]
+    assert isinstance(first, SpikingLayer)
+    time = (("step", sizes.steps), ("batch", sizes.batch))
+    spikes = builder.input("spikes", (*time, ("input", first.weight.shape[1])))
+    outputs: list[TensorId] = []
+    for index, layer in enumerate(network.layers):
+        assert isinstance(layer, SpikingLayer)
+        values = np.ascontiguousarray(layer.weight.detach().numpy(), dtype=np.float32)
+        dims = (("neuron", values.shape[0]), ("input", values.shape[1]))
+        weight = builder.weight(f"weight_{index}", dims, FP32, values)
+        current = builder.add(Linear(), (spikes, weight), f"current_{index}")
+        spikes = builder.add(layer.kind, (current, None), f"spikes_{index}")
+        outputs.append(spikes)
+    return builder.finish(outputs)
