@@ -5,6 +5,7 @@ namespace nb = nanobind;
 
 namespace netwright::bindings {
 // One function a room; each is defined in its own file of this folder.
+void add_chip(nb::module_&);
 void add_cpu(nb::module_&);
 void add_events(nb::module_&);
 void add_executable(nb::module_&);
@@ -18,6 +19,7 @@ void add_train(nb::module_&);
 
 NB_MODULE(core, module) {
   module.doc() = "Netwright's native core.";
+  netwright::bindings::add_chip(module);
   netwright::bindings::add_cpu(module);
   netwright::bindings::add_events(module);
   netwright::bindings::add_executable(module);

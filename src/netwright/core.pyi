@@ -7,6 +7,11 @@ import numpy
 from numpy.typing import NDArray
 
 
+def chip_count(step_start: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], neuron: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], axon_start: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], core: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], synapses: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], kind: Annotated[NDArray[numpy.int8], dict(shape=(None,), order='C', device='cpu', writable=False)], home: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], fired: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], packets_out: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], packets_in: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], synaptic: Annotated[NDArray[numpy.int64], dict(shape=(None, None, None), order='C', device='cpu')]) -> None:
+    """
+    Adds what recorded spikes make happen on each core in each step; see native/spikes/chip_trace.hpp.
+    """
+
 def has_avx2() -> bool:
     """Whether this processor has AVX2 and FMA."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from netwright.cost.cost import COLD, Cost, Setting, check_units
 from netwright.cost.roofline import bound_seconds, roofline
+from netwright.cost.spiking import refuse
 from netwright.cost.table import table
 from netwright.cost.work import Work
 from netwright.errors import UnsupportedError
@@ -14,6 +15,7 @@ from netwright.machine.machine import Machine, Unit
 # One file a model; the names are those of `machine.COST_MODELS`.
 MODELS: Mapping[str, Callable[[Machine, Unit, Work, Setting], Cost]] = {
     "roofline": roofline,
+    "spiking": refuse,
     "table": table,
 }
 

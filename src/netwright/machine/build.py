@@ -22,7 +22,14 @@ from netwright.machine.machine import (
     Source,
     Unit,
 )
-from netwright.machine.schema import CodeSection, MachineSection, SlowdownSection, UnitSection
+from netwright.machine.schema import (
+    CodeSection,
+    MachineSection,
+    SlowdownSection,
+    SpikingSection,
+    UnitSection,
+)
+from netwright.machine.spiking import Event, SpikingMesh
 from netwright.machine.table import Point, Table
 from netwright.machine.verify import verify
 
@@ -86,6 +93,7 @@ def build(document: Document, where: str) -> Machine:
         synchronise_seconds=section.synchronise_seconds,
         runtime_bytes=section.runtime_bytes,
         code=_code(section.code),
+        spiking=_spiking(section.spiking, find),
     )
     try:
         return verify(machine)
@@ -139,6 +147,17 @@ def _code(section: CodeSection | None) -> Code | None:
     return Code(section.window_bytes, tuple((k, tuple(v)) for k, v in section.windows.items()))
 
 
+def _spiking(section: SpikingSection | None, find: _Sources) -> SpikingMesh | None:
+    if section is None:
+        return None
+    return SpikingMesh(
+        **section.model_dump(exclude={"events", "barrier_seconds", "source"}),
+        events=tuple((k, Event(e.joules, e.seconds)) for k, e in section.events.items()),
+        barrier_seconds=tuple(section.barrier_seconds.items()),
+        source=find(section.source, "spiking.source"),
+    )
+
+
 def _slowdown(section: SlowdownSection | None, find: _Sources, field: str) -> Slowdown:
     if section is None:
         return UNMEASURED
@@ -172,7 +191,15 @@ def dump(machine: Machine) -> Document:
 
 # Pairs that a file writes as a mapping.
 _MAPPINGS = frozenset(
-    {"rates", "energy_joules_per_operation", "units_speed", "units_read", "windows"}
+    {
+        "rates",
+        "energy_joules_per_operation",
+        "units_speed",
+        "units_read",
+        "windows",
+        "events",
+        "barrier_seconds",
+    }
 )
 
 
@@ -190,5 +217,8 @@ def _plain(value: Any, keys: Mapping[Source, str] | None = None) -> Any:
         item = getattr(value, field.name)
         if item is None or item == () or item is UNMEASURED:
             continue
-        result[field.name] = dict(item) if field.name in _MAPPINGS else _plain(item, keys)
+        if field.name in _MAPPINGS:
+            result[field.name] = {key: _plain(one, keys) for key, one in item}
+        else:
+            result[field.name] = _plain(item, keys)
     return result

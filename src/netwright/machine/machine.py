@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
+from netwright.machine.spiking import SpikingMesh
 from netwright.machine.table import Table
 
 # The models that `cost` has, one file each there; a unit names the one that it declares.
-COST_MODELS = ("roofline", "table")
+COST_MODELS = ("roofline", "spiking", "table")
 
 # Classes of arithmetic that a unit may have a rate for (multiply and add counted separately).
 ARITHMETIC = (
@@ -66,6 +67,7 @@ class MachineKind(Enum):
     DATAFLOW = "dataflow"
     WAFER = "wafer"
     IN_MEMORY = "in-memory"
+    NEUROMORPHIC = "neuromorphic"
     NODE = "node"
     CLUSTER = "cluster"
 
@@ -230,6 +232,7 @@ class Machine:
     synchronise_seconds: float = 0.0
     runtime_bytes: int = 0
     code: Code | None = None
+    spiking: SpikingMesh | None = None  # of a chip whose units' cost model is "spiking"
 
     def held_bytes(self, opcodes: Iterable[str]) -> int:
         """What the runtime holds in a process that runs these opcodes, besides their operands."""

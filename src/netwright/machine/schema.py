@@ -71,7 +71,7 @@ class UnitSection(Section):
     name: Name
     count: Count = 1
     cost_model: Name
-    rates: dict[str, Positive]
+    rates: dict[str, Positive] = {}
     memories: Annotated[list[Name], Field(min_length=1, max_length=32)]
     slowdown: SlowdownSection | None = None
     energy_joules_per_operation: dict[str, Positive] = {}
@@ -108,6 +108,28 @@ class LinkSection(Section):
     source: str | None = None
 
 
+class EventSection(Section):
+    """`spiking.events.NAME`: what one event costs."""
+
+    joules: NotNegative
+    seconds: NotNegative
+
+
+class SpikingSection(Section):
+    """`spiking`: the mesh of a neuromorphic chip and the limits of a core."""
+
+    columns: Count
+    rows: Count
+    cores_per_tile: Count
+    neurons: Count
+    axons_in: Count
+    axons_out: Count
+    synapse_bits: Count
+    events: Annotated[dict[str, EventSection], Field(max_length=32)]
+    barrier_seconds: Annotated[dict[int, NotNegative], Field(max_length=64)] = {}
+    source: str | None = None
+
+
 class CodeSection(Section):
     """`code`: pieces of the runtime's code by opcode."""
 
@@ -138,3 +160,4 @@ class MachineSection(Section):
     synchronise_seconds: NotNegative = 0.0
     runtime_bytes: Annotated[int, Field(ge=0, le=2**40)] = 0
     code: CodeSection | None = None
+    spiking: SpikingSection | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from netwright.errors import MachineError
 from netwright.machine.machine import ARITHMETIC, COST_MODELS, Link, Machine, Memory, Unit
+from netwright.machine.spiking import EVENTS
 
 
 def verify(machine: Machine) -> Machine:
@@ -68,12 +69,42 @@ def _verify_memory(machine: Machine, memory: Memory) -> None:
     _curve(machine, f"{where}.units_read", memory.units_read)
 
 
+def _verify_spiking(machine: Machine, unit: Unit) -> None:
+    mesh = machine.spiking
+    if mesh is None:
+        _fail(machine, "spiking", "got none", f"unit {unit.name} is priced by its events: add them")
+        return
+    names = [name for name, _ in mesh.events]
+    if sorted(names) != sorted(EVENTS):
+        wrong = sorted(set(names) ^ set(EVENTS))
+        _fail(machine, "spiking.events", f"missing or unknown: {wrong}", f"give {EVENTS}")
+    if unit.count != mesh.num_cores:
+        _fail(
+            machine,
+            f"units.{unit.name}.count",
+            f"got {unit.count}",
+            f"columns, rows and cores_per_tile make {mesh.num_cores} cores",
+        )
+    if len(unit.memories) != 1 or unit.memories[0] not in {m.name for m in machine.memories}:
+        _fail(
+            machine,
+            f"units.{unit.name}.memories",
+            f"got {list(unit.memories)}",
+            "name the one memory in which a core keeps its synapses",
+        )
+    tiles = [least for least, _ in mesh.barrier_seconds]
+    if tiles != sorted(set(tiles)) or any(least < 1 for least in tiles):
+        _fail(machine, "spiking.barrier_seconds", f"got tiles {tiles}", "list them rising from 1")
+
+
 def _verify_unit(machine: Machine, unit: Unit) -> None:
     where = f"units.{unit.name}"
     if unit.count < 1:
         _fail(machine, f"{where}.count", f"got {unit.count}", "use a count of 1 or more")
     if unit.cost_model not in COST_MODELS:
         _fail(machine, f"{where}.cost_model", f"got {unit.cost_model!r}", f"one of {COST_MODELS}")
+    if unit.cost_model == "spiking":
+        return _verify_spiking(machine, unit)
     if not unit.rates:
         _fail(machine, f"{where}.rates", "got none", "declare a rate for at least one class")
     for arithmetic, rate in (*unit.rates, *unit.energy_joules_per_operation):
