@@ -36,7 +36,7 @@ class Event:
 @final
 @dataclass(frozen=True, slots=True)
 class SpikingMesh:
-    """Tiles in `columns` of `rows`, `cores_per_tile` cores each; tiles count through a column first.
+    """`columns` of `rows` tiles, `cores_per_tile` cores each; tiles count through a column first.
 
     Limits are those of one core: `neurons`, `axons_in` (distinct neurons that it listens to) and
     `axons_out` (pairs of a neuron and a core that listens to it). A synapse takes

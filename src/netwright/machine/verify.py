@@ -104,7 +104,8 @@ def _verify_unit(machine: Machine, unit: Unit) -> None:
     if unit.cost_model not in COST_MODELS:
         _fail(machine, f"{where}.cost_model", f"got {unit.cost_model!r}", f"one of {COST_MODELS}")
     if unit.cost_model == "spiking":
-        return _verify_spiking(machine, unit)
+        _verify_spiking(machine, unit)
+        return
     if not unit.rates:
         _fail(machine, f"{where}.rates", "got none", "declare a rate for at least one class")
     for arithmetic, rate in (*unit.rates, *unit.energy_joules_per_operation):
