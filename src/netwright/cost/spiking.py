@@ -8,7 +8,7 @@ al., IEEE TCAD 2025, 10.1109/TCAD.2025.3537971), whose published energies and ti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias, final
+from typing import Any, NoReturn, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from netwright.machine.machine import Machine, Unit
 from netwright.machine.spiking import SpikingMesh
 
 Counts: TypeAlias = NDArray[np.int64]
-Figures: TypeAlias = NDArray[np.float64]
+Figures: TypeAlias = NDArray[Any]  # float64
 
 SYNAPSES = ("synapse_dense", "synapse_sparse", "synapse_convolution")
 
