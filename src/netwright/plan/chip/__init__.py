@@ -1,0 +1,1 @@
+"""Spiking Graph × chip → which core holds which neurons."""
