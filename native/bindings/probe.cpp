@@ -162,6 +162,7 @@ std::vector<Sample> time_call(const std::string& name, const nb::list& operands,
   Call call{rotation.current(), parameter.data(), nullptr, static_cast<std::int32_t>(operands.size()),
             static_cast<std::int32_t>(parameter.size()), 0, 1};
   if (const char* fault = opcode->check(call)) throw std::invalid_argument(name + ": " + fault);
+  if (const char* fault = opcode->contents ? opcode->contents(call) : nullptr) throw std::invalid_argument(name + ": " + fault);
   const std::int64_t bytes = opcode->workspace == nullptr ? 0 : opcode->workspace(call);
   const auto storage = std::make_unique<std::byte[]>(static_cast<std::size_t>(bytes) + 64);
   call.workspace = std::bit_cast<std::byte*>((std::bit_cast<std::uintptr_t>(storage.get()) + 63) / 64 * 64);

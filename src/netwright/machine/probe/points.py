@@ -11,14 +11,14 @@ from netwright.machine.table import Regime
 
 # Format codes and blocks as native/vm/opcode.hpp and format.hpp have them.
 CODES = {
-    "fp32": 0, "fp16": 1, "bf16": 2, "uint8": 5, "int32": 7, "int64": 8, "boolean": 9,
+    "fp32": 0, "fp16": 1, "bf16": 2, "uint8": 5, "int32": 7, "uint16": 10, "int64": 8, "boolean": 9,
     "q4_0": 16, "q4_1": 17, "q5_0": 18, "q5_1": 19, "q8_0": 20, "q2_k": 21, "q3_k": 22,
     "q4_k": 23, "q5_k": 24, "q6_k": 25, "tq1_0": 26, "tq2_0": 27, "act8x32": 40, "act8x256": 41,
     "bytes": 63,
 }  # fmt: skip
 BLOCKS = {
     "fp32": (1, 4), "fp16": (1, 2), "bf16": (1, 2), "int32": (1, 4), "int64": (1, 8),
-    "uint8": (1, 1), "boolean": (1, 1), "bytes": (1, 1),
+    "uint8": (1, 1), "uint16": (1, 2), "boolean": (1, 1), "bytes": (1, 1),
     "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24), "q8_0": (32, 34),
     "q2_k": (256, 84), "q3_k": (256, 110), "q4_k": (256, 144), "q5_k": (256, 176),
     "q6_k": (256, 210), "tq1_0": (256, 54), "tq2_0": (256, 66),
@@ -35,7 +35,8 @@ class ProbeOperand:
     """An operand to time with.
 
     `resident`: weights, or keys and values, which a program meets once in a pass. What is neither
-    resident nor written was made by the task before.
+    resident nor written was made by the task before. Where `ramp` is not 0, element e is e times
+    it; where `below` is not 0, elements are drawn evenly below it: indices that a kernel may trust.
     """
 
     format: str
@@ -43,6 +44,8 @@ class ProbeOperand:
     stride_bytes: tuple[int, ...]
     size_bytes: int
     resident: bool = False
+    ramp: int = 0
+    below: int = 0
 
 
 @final

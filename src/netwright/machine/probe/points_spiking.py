@@ -1,8 +1,4 @@
-"""Kernels of spiking networks: membranes, products of spikes, noise.
-
-Operands hold one byte over and over: no index among them is legal, so rows of synapses
-(spike_scatter) cannot be timed here and are priced by the roofline.
-"""
+"""Kernels of spiking networks: membranes, rows of synapses, products of spikes, noise."""
 
 from __future__ import annotations
 
@@ -10,9 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-from netwright.machine.probe.points import KernelPoint, cold_too, dense, point
+from netwright.machine.probe.points import (
+    KernelPoint,
+    ProbeOperand,
+    cold_too,
+    dense,
+    point,
+)
 
 NEURONS = (512, 4096, 32768, 262144)
+TARGETS = 8192
+# (first, how many) of the neurons whose spikes are looked at.
+SOURCES = ((8, 8), (0, 64), (0, 256), (0, 1024))
 _RECEPTORS = 4
 
 
@@ -38,24 +43,45 @@ def neurons() -> Iterator[KernelPoint]:
         yield point("neuron", "0", (steps * count,), operands, (0, 0, 1, 0, 0, 0, 0, 0, *reals))
 
 
+def fired(first: int, sources: int) -> tuple[ProbeOperand, int]:
+    """A row of bits, bytes 0, 85, 170, 255, 84 .., and how many of the sources are set in it."""
+    row = replace(dense("uint8", 1, -(-(first + sources) // 64) * 8), ramp=85)
+    exact = replace(row, size_bytes=row.shape[-1], stride_bytes=(row.shape[-1], 1))
+    bits = "".join(f"{85 * i % 256:08b}"[::-1] for i in range(row.shape[-1]))
+    return exact, bits[first : first + sources].count("1")
+
+
 def products() -> Iterator[KernelPoint]:
     """Rows of a matrix added: of what is not zero, and of what has fired."""
-    for rows, entries, outputs in product((1, 16, 128), (4, 32, 128), (16, 256, 2048)):
+    for rows, entries, outputs in product((1, 16, 128), (16, 32, 128), (16, 256, 2048)):
         operands = (
             dense("fp32", rows, outputs),
-            dense("fp32", rows, entries),
+            replace(dense("fp32", rows, entries), ramp=1),
             dense("fp32", entries, outputs, resident=True),
             None,
         )
         sizes = (rows, rows * entries, outputs)
         yield point("matmul_spikes", "fp32", sizes, operands, (1.0,))
-    for sources, outputs in product((16, 128, 1024), (64, 512, 4096)):
-        ring = dense("uint8", 2, -(-sources // 64) * 8)
+    for (first, sources), outputs in product(SOURCES, (64, 512, 4096)):
+        ring, spikes = fired(first, sources)
         matrix = dense("fp32", sources, outputs, resident=True)
         operands = (dense("fp32", 1, outputs), dense("int64", 1), ring, matrix)
-        fired = sources // 2  # four bits of every byte that operands are filled with
-        sizes = (fired, fired * outputs)
-        yield point("spike_rows", "fp32", sizes, operands, (1, 0, sources, 0, float(fired)))
+        sizes = (spikes, spikes * outputs)
+        yield point("spike_rows", "fp32", sizes, operands, (1, first, sources, 0, float(spikes)))
+
+
+def synapses() -> Iterator[KernelPoint]:
+    """Rows of synapses of one weight, to targets drawn evenly."""
+    for (first, sources), degree in product(SOURCES, (16, 128, 1024)):
+        ring, spikes = fired(first, sources)
+        count = sources * degree
+        starts = ProbeOperand("int32", (1, sources + 1), (0, 4), 4 * sources + 4, True, degree)
+        target = ProbeOperand("uint16", (count,), (2,), 2 * count, True, below=TARGETS)
+        sum_, weight = dense("fp32", 1, TARGETS), dense("fp32", 1)
+        operands = (sum_, dense("int64", 1), ring, starts, target, weight)
+        sizes = (spikes, spikes * degree)
+        parameters = (1, first, sources, 0, float(spikes))
+        yield point("spike_scatter", "uint16", sizes, operands, parameters)
 
 
 def noise() -> Iterator[KernelPoint]:
@@ -72,4 +98,4 @@ def noise() -> Iterator[KernelPoint]:
 
 def spiking_points() -> tuple[KernelPoint, ...]:
     """Everything above."""
-    return (*neurons(), *cold_too(products()), *noise())
+    return (*neurons(), *synapses(), *cold_too(products()), *noise())

@@ -47,7 +47,9 @@ class Timer:
             if operand is None:
                 operands.append(None)
                 continue
-            if operand in cold and copies > 1:
+            if operand.ramp or operand.below:
+                raw, step = _indices(operand), 0
+            elif operand in cold and copies > 1:
                 raw, step = self._cold[taken * segment : (taken + 1) * segment], stride
                 taken += 1
             else:
@@ -69,6 +71,18 @@ class Timer:
         end = start + _padded(operand)
         return self._pool[start:end] if end <= self._pool.size else _filled(operand.size_bytes)
 
+
+def _indices(operand: ProbeOperand) -> NDArray[np.uint8]:
+    """Numbers that rise evenly, or are drawn evenly: bytes of an operand's own, row after row."""
+    dtype = np.dtype(DTYPES.get(operand.format, operand.format))
+    count = operand.size_bytes // dtype.itemsize
+    values = operand.ramp * np.arange(count)
+    if operand.below:
+        values = np.random.default_rng(count).integers(0, operand.below, count)
+    return values.astype(dtype).view(np.uint8)
+
+
+DTYPES = {"fp32": "float32"}
 
 # Operands that an opcode writes, as the core has them.
 WRITTEN = {name: written for _, name, written, _ in core.opcodes()}
