@@ -69,8 +69,9 @@ def main(case: str, delay: float, milliseconds: float) -> None:
     nest.Run(milliseconds)
     taken = (time.process_time() - start) * 1000.0 / milliseconds
     nest.Cleanup()
-    print(json.dumps({"case": case, "peer": f"NEST, delay {delay} ms", "cpu_seconds": [taken],
-                      "spikes": int(recorder.n_events), "biological_ms": milliseconds}))  # fmt: skip
+    found = {"case": case, "peer": f"NEST, delay {delay} ms", "cpu_seconds": [taken]}
+    found |= {"spikes": int(recorder.n_events), "biological_ms": milliseconds}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
