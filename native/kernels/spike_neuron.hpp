@@ -107,7 +107,7 @@ NETWRIGHT_INLINE void eight(const Coefficients& c, const Places& at, std::int64_
     fresh = splat(c.decay) * v + splat(c.drive);
     if (kUsual || at.input[0]) fresh = fresh + splat(c.scale) * fetch<kWhole>(at.input[0] + i, count);
   } else {
-    Vec current[kCount], jump[kCount];
+    Vec current[kCount], jump[kCount] = {};
     for (int k = 0; k < kCount; ++k) {
       current[k] = fetch<kWhole>(at.current[k] + i, count);
       if (kUsual || !at.input[k]) continue;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,3 +188,14 @@ def test_a_run_goes_on_where_the_last_one_ended(tmp_path: Any) -> None:
     runtime.reset()
     again = rasters(runtime, short, {"cells": 77})["cells"]
     np.testing.assert_array_equal(again, expected[:20])
+
+
+def test_the_page_of_spiking_networks_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "spiking.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(compile(code, str(page), "exec"), found)
+    program = planned(found["network"], 200).program
+    spikes = rasters(NativeRuntime(program), program, {"first": 800, "second": 200})
+    assert spikes["first"].sum() > 800
+    assert spikes["second"].sum() > 20
