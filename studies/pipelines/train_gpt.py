@@ -81,8 +81,8 @@ def delay(workers: int, steps: int, seconds: float, turns: int) -> Iterator[Row]
 def predict(workers: int, steps: int, seconds: float) -> Iterator[Row]:
     """Odd steps against the simulation with what the even ones measured, from step 2 on.
 
-    `cross`: with the costs that the run of ZB-H1 measured, whatever the schedule. `before`: what the
-    plan said before the run, from torch's operators timed one by one.
+    `cross`: with the costs that the run of ZB-H1 measured, whatever the schedule. `before`: what
+    the plan said before the run, from torch's operators timed one by one.
     """
     costs = None
     errors: list[float] = []
