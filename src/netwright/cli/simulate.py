@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from netwright.cli.chip import ChipInput, simulate_spiking
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.plan import job_of
 from netwright.cli.screen import print_json, progress
@@ -55,10 +56,17 @@ def simulate(
     prompt: Annotated[int, typer.Option(help="prompt tokens")] = 128,
     tokens: Annotated[int, typer.Option(help="generated tokens")] = 64,
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
+    spikes: Annotated[
+        Path | None, typer.Option("--input", help="spikes for a chip of spiking cores (.npz)")
+    ] = None,
+    dt: Annotated[float | None, typer.Option(help="seconds a step of a spiking network")] = None,
     trace: Annotated[Path | None, typer.Option(help="write a Perfetto trace")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Simulate a network on a machine."""
+    if spikes is not None:
+        simulate_spiking(source, machine, ChipInput(spikes, dt), trace, json)
+        return
     job = job_of(source, prompt, tokens, Limits())
     dims = (
         ()

@@ -9,6 +9,7 @@ from netwright.errors import FormatError, JobError
 from netwright.frontends.gguf import load_gguf
 from netwright.frontends.hf import load_hf
 from netwright.frontends.locate import absent
+from netwright.frontends.nir import load_nir
 from netwright.frontends.onnx import load_onnx
 from netwright.frontends.packages import SHIPPED, package_file
 from netwright.frontends.refused import PICKLE_SUFFIXES, refuse_pickle, shipped_pickle
@@ -16,13 +17,18 @@ from netwright.graph.graph import Graph
 
 
 def load(
-    source: str | Path, *, dims: Mapping[str, int] | None = None, context: int | None = None
+    source: str | Path,
+    *,
+    dims: Mapping[str, int] | None = None,
+    context: int | None = None,
+    dt_seconds: float | None = None,
 ) -> Graph:
-    """The network of a file (.gguf, .onnx, .safetensors), of a folder with config.json, or of the
-    name of one that a package ships ("smollm2", "minilm", ...).
+    """The network of a file (.gguf, .onnx, .nir, .safetensors), of a folder with config.json, or of
+    the name of one that a package ships ("smollm2", "minilm", ...).
 
-    `dims` binds the symbolic sizes of an ONNX network or of an encoder; `context` lowers how many
-    tokens a language model's caches hold.
+    `dims` binds the symbolic sizes of an ONNX network or of an encoder, and steps and batch of a
+    spiking one; `context` lowers how many tokens a language model's caches hold; `dt_seconds` is
+    a step of a spiking network.
 
     Raises:
         FormatError: there is no such file or name, it is damaged, or it is refused (pickles).
@@ -45,6 +51,8 @@ def load(
             raise JobError(f"{path}: a GGUF network has no dims to bind; give context instead")
         return load_gguf(path, context=context)
     refuse_pickle(path, head)
+    if suffix == ".nir":
+        return load_nir(path, dims or {}, dt_seconds)
     if suffix == ".safetensors":
         if path.name != "model.safetensors":
             raise FormatError(
@@ -57,8 +65,8 @@ def load(
             raise JobError(f"{path}: an ONNX network has no context; give dims instead")
         return load_onnx(path, dims or {})
     raise FormatError(
-        f"{path}: got a file that begins with {head[:8]!r}, expected .gguf, .onnx, .safetensors "
-        f"or a folder with config.json; or one of {', '.join(SHIPPED)}"
+        f"{path}: got a file that begins with {head[:8]!r}, expected .gguf, .onnx, .nir, "
+        f".safetensors or a folder with config.json; or one of {', '.join(SHIPPED)}"
     )
 
 

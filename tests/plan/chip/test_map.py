@@ -126,7 +126,8 @@ def test_a_plan_names_its_cores_and_the_program_keeps_them() -> None:
         ("layer0", (1024, 476), 1),
         ("layer1", (0, 10), 1),
     ]
-    assert mapped.plan.memory.proved and "2 cores of 128" in mapped.plan.explain()
+    text = mapped.plan.explain()
+    assert "2 cores of 128" in text and "optimal" in text
     again = homes(mapped.plan.program, mapped.wiring)
     np.testing.assert_array_equal(again, mapped.axons.home)
     mesh = machine("loihi").spiking

@@ -13,6 +13,7 @@ from netwright.graph.graph import Graph
 from netwright.job.job import Infer, Job
 from netwright.machine.machine import Machine
 from netwright.machine.spiking import SpikingMesh
+from netwright.plan.certificate import Certificate
 from netwright.plan.chip.axons import Axons, axons
 from netwright.plan.chip.place import Placement, demand, place
 from netwright.plan.chip.wiring import Wiring, wiring
@@ -62,6 +63,9 @@ def map_graph(graph: Graph, machine: Machine, job: Job | None = None) -> Mapped:
     placed = place(found, mesh, memory.capacity_bytes)
     program = _program(graph, machine, found, placed)
     peak = _peak_bytes(found, placed, mesh)
+    memory_used = Certificate(
+        "peak_bytes", float(peak), None, "synapses of the fullest core", False
+    )
     subject = f"{found.size - found.outside} neurons"
     decision = Decision(
         subject,
@@ -72,7 +76,7 @@ def map_graph(graph: Graph, machine: Machine, job: Job | None = None) -> Mapped:
         why=placed.certificate.text,
     )
     plan = Plan(
-        graph, machine, job or Infer(), (decision,), (), placed.certificate, program, peak,
+        graph, machine, job or Infer(), (decision,), (), memory_used, program, peak,
         placed.infeasible,
     )  # fmt: skip
     if placed.infeasible is not None:
