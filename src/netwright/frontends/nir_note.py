@@ -27,19 +27,23 @@ def noted_rule(note: str, rule: Discretisation, where: str) -> Discretisation:
     """
     kinds: dict[str, Any] = {f.name: getattr(rule, f.name) for f in fields(rule)}
     try:
-        given = json.loads(note)
+        given: dict[str, Any] = json.loads(note)
         changed: dict[str, Any] = {}
-        for key, value in given.items():
+        for key, noted in given.items():
             if key not in kinds:
                 raise FormatError(f"{where}: the note has {key!r}, which is not known here")
-            expected = kinds[key]
-            if key in _ENUMS:
-                value = _ENUMS[key](value)
-            elif isinstance(expected, bool | int) and type(value) is not type(expected):
-                raise FormatError(f"{where}: the note's {key} is {value!r}")
-            elif isinstance(expected, float) or expected is None:
-                value = None if value is None and expected is None else float(value)
-            changed[key] = value
+            changed[key] = _valued(key, noted, kinds[key], where)
         return replace(rule, **changed)
     except (ValueError, TypeError, AttributeError, RecursionError, GraphError) as error:
         raise FormatError(f"{where}: the note cannot be read ({error}); write it anew") from error
+
+
+def _valued(key: str, noted: Any, expected: Any, where: str) -> Any:
+    """What is noted in the type of what it replaces."""
+    if key in _ENUMS:
+        return _ENUMS[key](noted)
+    if isinstance(expected, bool | int):
+        if type(noted) is not type(expected):
+            raise FormatError(f"{where}: the note's {key} is {noted!r}")
+        return noted
+    return None if noted is None and expected is None else float(noted)

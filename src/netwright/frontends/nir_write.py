@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,11 @@ def write_nir(path: Path, graph: Graph) -> None:
         nodes[graph[place].name] = {"type": "Input", "shape": np.array(shape)}
         made[place] = graph[place].name
     for op in graph.body:
-        if isinstance(op, Block) or op.inputs[0] not in made:
+        source = None if isinstance(op, Block) else op.inputs[0]
+        if isinstance(op, Block) or source is None or source not in made:
             raise UnsupportedError(f"{graph.name}: {op.name}: blocks and side inputs have no node")
         nodes[op.name] = _node(graph, op, weights)
-        edges.append((made[op.inputs[0]], op.name))
+        edges.append((made[source], op.name))
         made[op.outputs[0]] = op.name
     for place in graph.outputs:
         shape = [e for e in graph[place].shape[2:] if isinstance(e, int)]
@@ -60,7 +61,7 @@ def write_nir(path: Path, graph: Graph) -> None:
 def _write(group: Any, values: Node, text: Any) -> None:
     for key, value in values.items():
         if isinstance(value, dict):
-            _write(group.create_group(key), value, text)
+            _write(group.create_group(key), cast(Node, value), text)
         elif isinstance(value, str):
             group.create_dataset(key, data=value, dtype=text)
         else:
