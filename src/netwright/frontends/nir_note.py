@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from netwright.errors import FormatError, GraphError
 from netwright.graph.ops.neuron_rule import Discretisation, Method, Reset
@@ -46,4 +46,6 @@ def _valued(key: str, noted: Any, expected: Any, where: str) -> Any:
         if type(noted) is not type(expected):
             raise FormatError(f"{where}: the note's {key} is {noted!r}")
         return noted
-    return None if noted is None and expected is None else float(noted)
+    if noted is None and expected is None:
+        return None
+    return float(cast(float, noted))
