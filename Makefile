@@ -37,6 +37,10 @@ $(BENCH_VENV)/ready: benchmarks/requirements.txt
 # What papers claim, shown again; ends with an error when something no longer holds.
 studies: $(VENV)/dev
 	$(PYTHON) -m studies.pipelines.zero_bubble
+	$(PYTHON) -m studies.spatial.zigzag
+	$(PYTHON) -m studies.spatial.accelforge
+	$(PYTHON) -m studies.spatial.scalesim
+	$(PYTHON) -m studies.spatial.eyeriss
 	$(PYTHON) -m studies.pipelines.train_gpt equal --workers 2
 	$(PYTHON) -m studies.pipelines.train_gpt equal --workers 4
 	$(PYTHON) -m studies.pipelines.train_gpt delay --workers 2 --steps 10 --seconds 0.02

@@ -11,6 +11,7 @@ void add_events(nb::module_&);
 void add_executable(nb::module_&);
 void add_float_pack(nb::module_&);
 void add_kernels(nb::module_&);
+void add_mapping(nb::module_&);
 void add_pipeline(nb::module_&);
 void add_plan(nb::module_&);
 void add_probe(nb::module_&);
@@ -25,6 +26,7 @@ NB_MODULE(core, module) {
   netwright::bindings::add_executable(module);
   netwright::bindings::add_float_pack(module);
   netwright::bindings::add_kernels(module);
+  netwright::bindings::add_mapping(module);
   netwright::bindings::add_pipeline(module);
   netwright::bindings::add_plan(module);
   netwright::bindings::add_probe(module);

@@ -86,6 +86,21 @@ def activation_row_bytes(format: int, k: int) -> int:
     Bytes of one row of k activations in act8x32 (40) or act8x256 (41); -1 when impossible.
     """
 
+class NestProblem:
+    """A loop nest and an array, checked."""
+
+    def __init__(self, sizes: Sequence[int], dims: Sequence[Sequence[tuple[int, int, int, int, int]]], multicast: Sequence[bool], levels: Sequence[tuple[float, float, float, int, int, int, bool, Sequence[int]]], ports: Sequence[float], hidden: Sequence[bool], port_inputs: Sequence[int], bits: Sequence[int], reads_first_sum: bool, windows: bool) -> None: ...
+
+    def cost(self, mapping: tuple[Sequence[tuple[int, int, int]], Sequence[tuple[int, int]], Sequence[Sequence[int]], Sequence[Sequence[int]]]) -> tuple[float, float, float, float, float]:
+        """
+        Joules of memories; cycles of loading, computing, unloading, and of the busiest port.
+        """
+
+    def search(self, spatial: Sequence[Sequence[tuple[int, int, int]]], paths: Sequence[Sequence[Sequence[int]]], cycles: bool, visits: int) -> tuple[bool, tuple[list[tuple[int, int, int]], list[tuple[int, int]], list[list[int]], list[list[int]]], tuple[float, float, float, float, float], float, bool, int, list[float]]:
+        """
+        (found, mapping, cost, bound, proved, visits, smallest bits by level): least cycles, or least joules.
+        """
+
 def pipeline_search(microbatches: int, place: Sequence[int], forward: Sequence[float], input: Sequence[float], weight: Sequence[float], memory: Sequence[float], kept: Sequence[float], transfer: Sequence[float], limit: Sequence[float], starts: Sequence[Sequence[Sequence[int]]], passes: int, seed: int) -> tuple[list[list[int]], float, int]:
     """
     Shortest span found: (orders of passes by worker, span, tries); no orders when nothing fits.

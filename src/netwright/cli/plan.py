@@ -12,7 +12,8 @@ from netwright.cli.limits import limits
 from netwright.cli.limits import precision as precision_of
 from netwright.cli.screen import print_json, progress
 from netwright.cli.tables import console
-from netwright.job.job import Generate, Infer, Job, Limits
+from netwright.errors import JobError
+from netwright.job.job import Generate, Goal, Infer, Job, Limits
 from netwright.path.describe import describe
 from netwright.path.outcome import promise
 from netwright.path.prepare import Request, make
@@ -26,6 +27,18 @@ def job_of(source: str, prompt: int, tokens: int, limits: Limits) -> Job:
     if describe(source).is_language_model:
         return Generate(prompt, tokens, limits=limits)
     return Infer(limits=limits)
+
+
+def goal_of(name: str) -> Goal:
+    """The goal of this name.
+
+    Raises:
+        JobError: there is none.
+    """
+    known = {one.value: one for one in (Goal.SECONDS, Goal.JOULES)}
+    if name not in known:
+        raise JobError(f"--goal {name!r}: expected {' or '.join(known)}")
+    return known[name]
 
 
 def plan_json(made: Plan) -> dict[str, Any]:
@@ -59,6 +72,7 @@ def plan(
     precision: Annotated[
         str | None, typer.Option(help="keep, choose (by default, under a limit), or a format")
     ] = None,
+    goal: Annotated[str, typer.Option(help="seconds or joules: what is made small")] = "seconds",
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
     explain: Annotated[bool, typer.Option(help="every decision")] = False,
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
@@ -66,7 +80,7 @@ def plan(
     """Plan a network for a machine, here or not."""
     within = limits(memory_limit, time_limit, threads)
     chosen = precision_of(precision, within)
-    job = replace(job_of(source, prompt, tokens, within), precision=chosen)
+    job = replace(job_of(source, prompt, tokens, within), precision=chosen, goal=goal_of(goal))
     dims = (
         ()
         if describe(source).is_language_model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from netwright.cost.array_cost import loop_nest, systolic
 from netwright.cost.cost import COLD, Cost, Setting, check_units
 from netwright.cost.roofline import bound_seconds, roofline
 from netwright.cost.spiking import refuse
@@ -17,6 +18,8 @@ MODELS: Mapping[str, Callable[[Machine, Unit, Work, Setting], Cost]] = {
     "roofline": roofline,
     "spiking": refuse,
     "table": table,
+    "loop_nest": loop_nest,
+    "systolic": systolic,
 }
 
 

@@ -9,10 +9,12 @@ Source: TeAAL (Nayak et al., arXiv 2304.07931); FuseMax (Nayak et al., arXiv 240
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from netwright.graph.extent import resolve
 from netwright.graph.op import Access, Einsum
 
 
@@ -23,6 +25,60 @@ class Passes:
 
     ranks: Mapping[str, int]
     operands: Mapping[int, int]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A value that a pass over a rank makes element by element and a later pass needs again.
+
+    It is kept whole along the rank (`along` elements for one point of the other loops), or all
+    `elements` of it go out and come back, or it is made again. An operand of the cascade is named
+    by its index, as in `Access`.
+    """
+
+    rank: str
+    operand: int
+    made: int  # the pass that makes it, or first reads it
+    needed: tuple[int, ...]
+    along: int
+    elements: int
+
+
+def crossings(cascade: Sequence[Einsum]) -> tuple[Crossing, ...]:
+    """What has to be kept, moved again or made again between the passes of a cascade.
+
+    Of values that could be made again from each other element by element, the first is named.
+    """
+    found: list[Crossing] = []
+    for name in sorted({name for einsum in cascade for name, _ in einsum.loops}):
+        levels = _levels(cascade, name)
+        if max(levels, default=0) < 2:
+            continue
+        made: dict[int, tuple[int, int, int]] = {}
+        needed: dict[int, set[int]] = {}
+        for einsum, level in zip(cascade, levels, strict=True):
+            sizes = {loop: resolve(size, {}) for loop, size in einsum.loops}
+            if not level:
+                continue
+            for access in einsum.inputs:
+                if not _spans(access, name):
+                    continue
+                if access.operand >= 0:
+                    made.setdefault(access.operand, (level, sizes[name], _volume(access, sizes)))
+                if made.get(access.operand, (level,))[0] < level:
+                    needed.setdefault(access.operand, set()).add(level)
+            if _spans(einsum.output, name) and einsum.output.operand < 0:
+                made[einsum.output.operand] = (level, sizes[name], _volume(einsum.output, sizes))
+        for operand, later in sorted(needed.items()):
+            level, along, elements = made[operand]
+            found.append(Crossing(name, operand, level, tuple(sorted(later)), along, elements))
+    return tuple(found)
+
+
+def _volume(access: Access, sizes: Mapping[str, int]) -> int:
+    names = {name for p in access.projections for name, _ in p.terms}
+    return math.prod(sizes[name] for name in names)
 
 
 def passes(cascade: Sequence[Einsum]) -> Passes:

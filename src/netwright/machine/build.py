@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, cast, final
@@ -10,6 +10,7 @@ from typing import Any, cast, final
 from pydantic import ValidationError
 
 from netwright.errors import MachineError
+from netwright.machine.build_array import build_array
 from netwright.machine.document import Document
 from netwright.machine.machine import (
     Axis,
@@ -25,6 +26,7 @@ from netwright.machine.machine import (
 from netwright.machine.schema import (
     CodeSection,
     MachineSection,
+    MemorySection,
     SlowdownSection,
     SpikingSection,
     UnitSection,
@@ -68,7 +70,7 @@ def build(document: Document, where: str) -> Machine:
         axes=tuple(
             Axis(a.name, a.count, find(a.source, f"axes.{a.name}.source")) for a in section.axes
         ),
-        units=tuple(_unit(u, find) for u in section.units),
+        units=tuple(_unit(u, find, section.memories) for u in section.units),
         memories=tuple(
             Memory(
                 **m.model_dump(exclude={"source", "units_read"}),
@@ -118,7 +120,7 @@ class _Sources:
         return self.sources[name]
 
 
-def _unit(unit: UnitSection, find: _Sources) -> Unit:
+def _unit(unit: UnitSection, find: _Sources, memories: Sequence[MemorySection]) -> Unit:
     return Unit(
         name=unit.name,
         count=unit.count,
@@ -138,6 +140,7 @@ def _unit(unit: UnitSection, find: _Sources) -> Unit:
             )
             for t in unit.tables
         ),
+        array=None if unit.array is None else build_array(unit.array, memories),
     )
 
 

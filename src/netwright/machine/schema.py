@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from netwright.machine.array import DIM_CLASSES
 from netwright.machine.machine import Basis, MachineKind, Management, Topology
 from netwright.machine.table import Regime
 
@@ -65,6 +66,53 @@ class TableSection(Section):
     points: Annotated[list[PointSection], Field(min_length=1, max_length=4096)]
 
 
+class ArrayAxisSection(Section):
+    """`units[].array.axes[]`."""
+
+    name: Name
+    size: Annotated[int, Field(ge=1, le=10**6)]
+    dims: Annotated[list[Text], Field(min_length=1, max_length=8)] = list(DIM_CLASSES)
+    reuse: Annotated[list[Text], Field(max_length=3)] = []
+    multicast: bool = True
+
+
+class PortSection(Section):
+    """`units[].array.levels[].ports[]`: `flows` as operand.flow; none: all of that kind."""
+
+    kind: Literal["read", "write", "both"]
+    bits_per_cycle: Positive | None = None
+    flows: Annotated[list[Text], Field(max_length=12)] = []
+    hidden: bool = True
+
+
+class ArrayLevelSection(Section):
+    """`units[].array.levels[]`, innermost first."""
+
+    memory: Name
+    operands: Annotated[list[Text], Field(min_length=1, max_length=3)]
+    optional: Annotated[list[Text], Field(max_length=3)] = []
+    serves: Annotated[list[Name], Field(max_length=8)] = []
+    ports: Annotated[list[PortSection], Field(max_length=8)] = []
+    access_bits: Annotated[int, Field(ge=1, le=2**20)] = 8
+    word_bits: Annotated[int, Field(ge=1, le=2**20)] = 8
+    holds: bool = False
+
+
+class ArraySection(Section):
+    """`units[].array`: what the cost models loop_nest and systolic need."""
+
+    clock_hertz: Positive
+    axes: Annotated[list[ArrayAxisSection], Field(min_length=1, max_length=8)]
+    levels: Annotated[list[ArrayLevelSection], Field(min_length=1, max_length=12)]
+    timing: Literal["windows", "overlapped"] = "overlapped"
+    input_bits: Annotated[int, Field(ge=1, le=64)] = 8
+    weight_bits: Annotated[int, Field(ge=1, le=64)] = 8
+    sum_bits: Annotated[int, Field(ge=1, le=64)] = 32
+    output_bits: Annotated[int, Field(ge=1, le=64)] = 8
+    reads_first_sum: bool = False
+    dataflow: Literal["weights", "inputs", "outputs"] | None = None
+
+
 class UnitSection(Section):
     """`units[]`: rates are those of one unit, by arithmetic class."""
 
@@ -77,6 +125,7 @@ class UnitSection(Section):
     energy_joules_per_operation: dict[str, Positive] = {}
     units_speed: dict[int, Positive] = {}
     tables: Annotated[list[TableSection], Field(max_length=1024)] = []
+    array: ArraySection | None = None
     source: str | None = None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from netwright.errors import MachineError
 from netwright.machine.machine import ARITHMETIC, COST_MODELS, Link, Machine, Memory, Unit
 from netwright.machine.spiking import EVENTS
+from netwright.machine.verify_array import verify_array
 
 
 def verify(machine: Machine) -> Machine:
@@ -143,6 +144,8 @@ def _verify_unit(machine: Machine, unit: Unit) -> None:
     if unit.cost_model == "table" and not unit.tables:
         _fail(machine, f"{where}.tables", "got none", "probe the machine, or use roofline")
     _curve(machine, f"{where}.units_speed", unit.units_speed)
+    if unit.array is not None or unit.cost_model in ("loop_nest", "systolic"):
+        verify_array(machine, unit)
 
 
 def _verify_link(machine: Machine, link: Link) -> None:

@@ -10,6 +10,7 @@ from typing import Any, final
 from netwright.path import later
 from netwright.path.identity import code_identity, source_identity
 from netwright.path.keep import digest, keep_json, kept_json
+from netwright.path.python import is_python
 
 
 @final
@@ -29,6 +30,8 @@ def describe(source: str) -> Description:
     """
     if source.lower().endswith(".gguf"):
         return Description(True, {})
+    if is_python(source):
+        return Description(False, {})
     key = digest("description", source_identity(source), code_identity())
     kept = kept_json(key)
     found = None if kept is None else _read(kept)

@@ -16,6 +16,7 @@ HOMES = {
     "input_sizes": "netwright.frontends.describe",
     "is_language_model": "netwright.frontends.describe",
     "load": "netwright.frontends.load",
+    "load_network": "netwright.path.recipe",
     "load_program": "netwright.program.file:load",
     "machine": "netwright.machine.load",
     "make_plan": "netwright.plan.make",

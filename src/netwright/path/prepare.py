@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from netwright.job.job import Infer, Job
 from netwright.path import later
 from netwright.path.identity import code_identity, machine_identity, source_identity
 from netwright.path.keep import digest, keep_plan, kept_plan
+from netwright.path.python import is_python
 from netwright.program.file import ProgramFile
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ def make(request: Request, progress: Progress = silent) -> Plan:
     Raises:
         NetwrightError: whatever is wrong with source, machine or job.
     """
-    graph = later.load(request.source, dims=dict(request.dims) or None)
+    if is_python(request.source):
+        graph = later.load_network(Path(request.source))
+    else:
+        graph = later.load(request.source, dims=dict(request.dims) or None)
     return later.make_plan(graph, later.machine(request.machine, progress), request.job, progress)
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from netwright.graph.graph import Graph
 from netwright.graph.unroll import unrolled
-from netwright.job.job import Choose, Job, Uniform
+from netwright.job.job import Choose, Infer, Job, Uniform
 from netwright.machine.machine import Machine
 from netwright.plan.assign import least_demand
 from netwright.plan.capacity import demand_bytes, infeasible_bytes, rooms, tightest
@@ -19,6 +19,7 @@ from netwright.plan.fit import fitted
 from netwright.plan.infeasible import Infeasible
 from netwright.plan.kernels import addresses, kernels
 from netwright.plan.levers import memory_levers, scratch_levers, time_infeasible, time_limit
+from netwright.plan.mapping.make import array_of, make_mapping_plan
 from netwright.plan.plan import Plan
 from netwright.plan.precision import (
     Choices,
@@ -51,6 +52,9 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
         UnsupportedError: an operator or format has no kernel.
         FormatError: a weight's file cannot be read.
     """
+    array = array_of(machine)
+    if array is not None and isinstance(job, Infer):
+        return make_mapping_plan(graph, machine, array, job, progress)
     fused, rewrites = standard(for_job(graph, job))
     kept = unrolled(fused)
     if isinstance(job.precision, Uniform):

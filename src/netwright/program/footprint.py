@@ -15,7 +15,7 @@ from netwright.graph.extent import Affine, resolve
 from netwright.native import core
 from netwright.program.drawn import drawn_bytes
 from netwright.program.encode import BLOCKS, FORMAT_CODES, PAGE_BYTES
-from netwright.program.opcodes import STAGE_OPCODES
+from netwright.program.opcodes import ARRAY_OPCODES, STAGE_OPCODES
 from netwright.program.program import ArenaKind, Operand, Program, Task
 
 Call: TypeAlias = tuple[str, Mapping[str, int]]
@@ -130,7 +130,7 @@ def _size(operand: Operand, symbols: Mapping[str, int]) -> int:
 
 
 def _workspace(task: Task, symbols: Mapping[str, int]) -> int:
-    if task.opcode in STAGE_OPCODES:
+    if task.opcode in STAGE_OPCODES | ARRAY_OPCODES:
         return 0
     operands = [
         o

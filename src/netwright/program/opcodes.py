@@ -55,6 +55,10 @@ STAGE_OPCODES = frozenset(
     }
 )
 
+# A loop nest on a spatial array, and values that stream past one: the simulator prices them, no
+# kernel of the core does them.
+ARRAY_OPCODES = frozenset({"nest", "stream"})
+
 
 def real_parameters(opcode: str) -> frozenset[int]:
     """Indices of this opcode's parameters that are reals."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import UnsupportedError
-from netwright.program.opcodes import STAGE_OPCODES
+from netwright.program.opcodes import ARRAY_OPCODES, STAGE_OPCODES
 
 if TYPE_CHECKING:
     from netwright.program.program import Program
@@ -36,6 +36,11 @@ def run_program(
 ) -> Timeline:
     """One call on this machine, measured task by task; outputs are in `Timeline` no more than
     anything else of the network: use `netwright.run` for them."""
+    if any(task.opcode in ARRAY_OPCODES for e in program.entries for task in e.tasks):
+        raise UnsupportedError(
+            f"{program.name}: is planned for the array of {program.machine}, which is not at hand; "
+            "simulate it, or plan for here"
+        )
     if _has_stages(program):
         raise UnsupportedError(
             f"{program.name}: a step of training over workers; it holds neither the chunks' graphs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netwright.cost.formulas import (
+    array,
     attention,
     convolution,
     elementwise,
@@ -63,6 +64,8 @@ FORMULAS: Mapping[str, Formula] = {
     "poisson": spikes.poisson,
     "spike_source": spikes.spike_source,
     "tick": spikes.tick,
+    "nest": array.nest,
+    "stream": array.stream,
 }
 
 

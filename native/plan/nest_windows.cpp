@@ -1,0 +1,210 @@
+// Cycles of a loop nest by the windows in which ports may move data (src/netwright/cost/port_stalls.py).
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "plan/nest.hpp"
+
+namespace netwright::plan {
+namespace {
+
+struct Duty {
+  int operand, place, level;
+  std::int32_t port;
+  Movement moved;
+  std::int64_t real, allowed;
+  double left = 0;  // at the beginning or the end, when what happens once is hidden
+  std::int64_t stall() const { return (real - allowed) * (moved.times - 1); }
+  bool towards() const { return moved.flow == kFeed || moved.flow == kUpdate; }
+  int inner() const { return towards() ? place - 1 : place; }
+  bool turns_back() const { return operand == kOutputs && (moved.flow == kFeed || moved.flow == kFill); }
+};
+
+using Cuts = std::array<std::vector<Cut>, kOperands>;  // by place + 1
+
+bool has(std::uint64_t loops, std::int32_t loop) { return loops >> loop & 1; }
+
+Cuts cuts_of(const Unrolled& unrolled, const NestMapping& mapping) {
+  Cuts cuts;
+  for (int operand = 0; operand < kOperands; ++operand)
+    for (int place = -1; place < unrolled.places(operand); ++place)
+      cuts[operand].push_back(cut_at(unrolled.problem(), mapping, operand, place, unrolled.holds(operand)));
+  return cuts;
+}
+
+// The product of the outermost loops of a level's own that are among `loops`, or are not.
+std::int64_t top(const NestMapping& mapping, const std::vector<Cut>& cuts, int place, std::uint64_t loops, bool among) {
+  if (place < 0) return 1;
+  const std::size_t low = place > 0 ? cuts[place].loops : 0;
+  std::int64_t total = 1;
+  for (std::size_t i = cuts[place + 1].loops; i-- > low;) {
+    if (has(loops, mapping.temporal[i].loop) != among) break;
+    total *= mapping.temporal[i].count;
+  }
+  return total;
+}
+
+using Flags = std::array<std::vector<bool>, kOperands>;
+
+Flags double_buffered(const Unrolled& mean, const NestMapping& mapping, const Cuts& cuts) {
+  const NestProblem& problem = mean.problem();
+  std::vector<double> shared(problem.levels.size(), 0.0);
+  std::array<std::vector<double>, kOperands> alone;
+  for (int operand = 0; operand < kOperands; ++operand) {
+    for (int place = 0; place < mean.places(operand); ++place) {
+      const std::int64_t* extents = cuts[operand][place + 1].extents.data();
+      const double bits = mean.tile(operand, place, extents) * static_cast<double>(mean.bits(operand, place, extents));
+      const auto tops = static_cast<double>(top(mapping, cuts[operand], place, problem.alone[operand], true));
+      const int level = mean.paths()[operand][place];
+      alone[operand].push_back(std::floor(bits / tops) / problem.levels[level].capacity_bits);
+      shared[level] += alone[operand].back();
+    }
+  }
+  Flags result;
+  for (int operand : {kOutputs, kWeights, kInputs}) {
+    for (int place = 0; place < mean.places(operand); ++place) {
+      double& all = shared[mean.paths()[operand][place]];
+      bool free = all <= 0.5;
+      if (!free && alone[operand][place] <= 1 - all) {
+        free = true;
+        all += alone[operand][place];
+      }
+      result[operand].push_back(free);
+    }
+  }
+  return result;
+}
+
+// Of `length` cycles, those in the first `allowed` of any (period, allowed); each period divides the next.
+std::int64_t open_cycles(std::int64_t length, const std::vector<std::pair<std::int64_t, std::int64_t>>& spans, std::size_t count) {
+  if (count == 0) return 0;
+  const auto [period, allowed] = spans[count - 1];
+  const auto first = [&, period = period, allowed = allowed](std::int64_t cycles) {
+    if (cycles <= allowed) return cycles;
+    return allowed + open_cycles(cycles, spans, count - 1) - open_cycles(allowed, spans, count - 1);
+  };
+  return (length / period) * first(period) + first(length % period);
+}
+
+std::int64_t union_of(const std::vector<Duty*>& group) {
+  std::map<std::int64_t, std::int64_t> most;
+  std::int64_t longest = 0, times = 0;
+  for (const Duty* duty : group) {
+    if (duty->moved.period == duty->allowed) return duty->moved.period * duty->moved.times;
+    auto& allowed = most[duty->moved.period];
+    allowed = std::max(allowed, duty->allowed);
+    if (duty->moved.period > longest) longest = duty->moved.period, times = duty->moved.times;
+  }
+  const std::vector<std::pair<std::int64_t, std::int64_t>> spans(most.begin(), most.end());
+  return open_cycles(longest, spans, spans.size()) * times;
+}
+
+std::int64_t combined(const std::vector<Duty*>& group) {
+  if (group.size() == 1) return group[0]->stall();
+  std::int64_t late = 0, early = 0, windows = 0;
+  for (const Duty* duty : group) {
+    (duty->stall() > 0 ? late : early) += duty->stall();
+    windows += duty->allowed * (duty->moved.times - 1);
+  }
+  return late + std::max<std::int64_t>(0, early + windows - union_of(group));
+}
+
+// What is left of flows that happen once, after the port's idle cycles have taken their part.
+void hide(const Unrolled& whole, const Cuts& cuts, std::vector<Duty*>& once, double rate, double wanted, double computing) {
+  double spare = std::max(0.0, (rate - wanted) / rate * computing);
+  std::stable_sort(once.begin(), once.end(), [](const Duty* a, const Duty* b) { return a->real > b->real; });
+  for (Duty* duty : once) {
+    duty->left = static_cast<double>(duty->real);
+    if (spare <= 0) continue;
+    const std::int64_t* extents = cuts[duty->operand][1].extents.data();
+    const double first = std::ceil(whole.tile(duty->operand, 0, extents) * static_cast<double>(whole.bits(duty->operand, 0, extents)) / rate);
+    const double taken = std::min(std::max(0.0, static_cast<double>(duty->real) - first), spare);
+    duty->left -= taken;
+    spare -= taken;
+  }
+}
+
+void finish(const Unrolled& whole, const Cuts& cuts, std::vector<Duty*> group, double computing) {
+  const NestProblem& problem = whole.problem();
+  const double rate = problem.ports[group[0]->port];
+  double wanted = 0;
+  std::vector<Duty*> once;
+  for (Duty* duty : group) {
+    duty->left = static_cast<double>(duty->real);
+    if (duty->turns_back()) continue;
+    if (duty->moved.times == 1) {
+      once.push_back(duty);
+      continue;
+    }
+    // A whole number of bits a cycle; the array itself (place -1) keeps sums of its level's width.
+    const auto width = static_cast<double>(duty->moved.bits);
+    wanted += std::floor(duty->moved.elements * width / static_cast<double>(duty->moved.period));
+  }
+  hide(whole, cuts, once, rate, wanted, computing);
+}
+
+}  // namespace
+
+void windowed_cycles(const Unrolled& mean, const Unrolled& whole, const NestMapping& mapping, NestCost* cost) {
+  const NestProblem& problem = mean.problem();
+  const Cuts cuts = cuts_of(mean, mapping);
+  const Flags free = double_buffered(mean, mapping, cuts);
+  std::vector<Duty> duties;
+  for (int operand = 0; operand < kOperands; ++operand) {
+    for (int place = -1; place < whole.places(operand) - 1; ++place) {
+      const Crossing found = whole.crossing(operand, place, cuts[operand][place + 1].extents.data());
+      for (int i = 0; i < found.count; ++i) {
+        const Movement& moved = found.moved[i];
+        const std::int32_t port = problem.levels[moved.level].port[operand * kFlows + moved.flow];
+        if (port < 0) continue;
+        const bool buffered = place >= 0 && free[operand][place];
+        std::int64_t window = moved.period;
+        if (!buffered) window /= top(mapping, cuts[operand], place, problem.uses[operand], false);
+        const double bits = moved.elements * static_cast<double>(moved.bits);
+        const int at = moved.flow == kFeed || moved.flow == kUpdate ? place + 1 : place;
+        duties.push_back({operand, at, moved.level, port, moved, static_cast<std::int64_t>(std::ceil(bits / problem.ports[port])), window});
+      }
+    }
+  }
+  std::vector<std::vector<Duty*>> groups(problem.ports.size());
+  for (Duty& duty : duties) groups[duty.port].push_back(&duty);
+  double worst = 0;
+  for (const auto& group : groups)
+    if (!group.empty()) worst = std::max(worst, static_cast<double>(combined(group)));
+  cost->computing = static_cast<double>(mean.cycles()) + worst;
+  for (const auto& group : groups)
+    if (!group.empty()) finish(whole, cuts, group, cost->computing);
+
+  // Loading: the inputs beside the weights, but for links that they share at both ends.
+  const auto left = [&](int operand, int place, Flow flow, bool* both) {
+    *both = false;
+    for (const Duty& duty : duties) {
+      if (duty.operand != operand || duty.place != place || duty.moved.flow != flow) continue;
+      *both = (problem.port_inputs[kInputs] >> duty.port & 1) && (problem.port_inputs[kWeights] >> duty.port & 1);
+      return duty.left;
+    }
+    return 0.0;
+  };
+  double own[2] = {0, 0}, half[2] = {0, 0}, shared[2] = {0, 0};
+  for (int operand = 0; operand < 2; ++operand) {
+    for (int place = 0; place < mean.places(operand) - 1; ++place) {
+      bool here = false, there = false;
+      const double filled = left(operand, place, kFill, &here);
+      const double fed = left(operand, place + 1, kFeed, &there);
+      const double longest = std::max(filled, fed);
+      if (here && there) shared[operand] += longest;
+      else if (here || there) half[operand] = longest;
+      else own[operand] += longest;
+    }
+  }
+  const auto way = [&](int a, int b) {
+    return shared[a] + std::max(shared[b] + half[b] + own[b], half[a] + own[a]);
+  };
+  cost->loading = std::min(way(0, 1), way(1, 0));
+  for (int place = 0; place < mean.places(kOutputs) - 1; ++place) {
+    bool unused = false;
+    cost->unloading += std::max(left(kOutputs, place, kDrain, &unused), left(kOutputs, place + 1, kUpdate, &unused));
+  }
+}
+
+}  // namespace netwright::plan

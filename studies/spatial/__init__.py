@@ -1,0 +1,1 @@
+"""Spatial accelerators: published figures against ours."""
