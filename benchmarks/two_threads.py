@@ -21,7 +21,7 @@ from netwright.program.file import open_program
 from netwright.run.decoder import NativeDecoder
 from netwright.run.native import NativeRuntime
 
-PROMPT, TOKENS, TURNS, CLAIMED = 128, 48, 4, 0.9
+PROMPT, TOKENS, TURNS, CLAIMED = 128, 48, 12, 0.9
 TAKE = "import os\nos.sched_setaffinity(0, {1})\nwhile True: pass"
 
 
