@@ -41,6 +41,7 @@ studies: $(VENV)/dev
 	$(PYTHON) -m studies.spatial.accelforge
 	$(PYTHON) -m studies.spatial.scalesim
 	$(PYTHON) -m studies.spatial.eyeriss
+	$(PYTHON) -m studies.spatial.llmcompass
 	$(PYTHON) -m studies.pipelines.train_gpt equal --workers 2
 	$(PYTHON) -m studies.pipelines.train_gpt equal --workers 4
 	$(PYTHON) -m studies.pipelines.train_gpt delay --workers 2 --steps 10 --seconds 0.02

@@ -9,6 +9,7 @@ from netwright.cost.cost import COLD, Cost, Setting, check_units
 from netwright.cost.roofline import bound_seconds, roofline
 from netwright.cost.spiking import refuse
 from netwright.cost.table import table
+from netwright.cost.tiles import tiles
 from netwright.cost.work import Work
 from netwright.errors import UnsupportedError
 from netwright.machine.machine import Machine, Unit
@@ -20,6 +21,7 @@ MODELS: Mapping[str, Callable[[Machine, Unit, Work, Setting], Cost]] = {
     "table": table,
     "loop_nest": loop_nest,
     "systolic": systolic,
+    "tiles": tiles,
 }
 
 

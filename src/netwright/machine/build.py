@@ -29,10 +29,12 @@ from netwright.machine.schema import (
     MemorySection,
     SlowdownSection,
     SpikingSection,
+    TilesSection,
     UnitSection,
 )
 from netwright.machine.spiking import Event, SpikingMesh
 from netwright.machine.table import Point, Table
+from netwright.machine.tiles import MatrixTiles
 from netwright.machine.verify import verify
 
 MOST_PROBLEMS = 5  # shown in one message
@@ -141,6 +143,7 @@ def _unit(unit: UnitSection, find: _Sources, memories: Sequence[MemorySection]) 
             for t in unit.tables
         ),
         array=None if unit.array is None else build_array(unit.array, memories),
+        tiles=_tiles(unit.tiles, find, f"units.{unit.name}.tiles.source"),
     )
 
 
@@ -159,6 +162,13 @@ def _spiking(section: SpikingSection | None, find: _Sources) -> SpikingMesh | No
         barrier_seconds=tuple(section.barrier_seconds.items()),
         source=find(section.source, "spiking.source"),
     )
+
+
+def _tiles(section: TilesSection | None, find: _Sources, field: str) -> MatrixTiles | None:
+    if section is None:
+        return None
+    plain = section.model_dump(exclude={"source"})
+    return MatrixTiles(**plain, source=find(section.source, field))
 
 
 def _slowdown(section: SlowdownSection | None, find: _Sources, field: str) -> Slowdown:

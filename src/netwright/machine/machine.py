@@ -10,9 +10,10 @@ from typing import final
 from netwright.machine.array import SpatialArray
 from netwright.machine.spiking import SpikingMesh
 from netwright.machine.table import Table
+from netwright.machine.tiles import MatrixTiles
 
 # The models that `cost` has, one file each there; a unit names the one that it declares.
-COST_MODELS = ("roofline", "spiking", "table", "loop_nest", "systolic")
+COST_MODELS = ("roofline", "spiking", "table", "loop_nest", "systolic", "tiles")
 
 # Classes of arithmetic that a unit may have a rate for (multiply and add counted separately).
 ARITHMETIC = (
@@ -128,7 +129,7 @@ class Unit:
     Rates are dense operations per second of ONE unit by arithmetic class; `memories` are those
     that it reaches, innermost first, outermost last. `units_speed` holds measured (units at work,
     speed of them together as a multiple of one); empty: n units are n times one. `array` is what
-    the cost models loop_nest and systolic need.
+    the cost models loop_nest and systolic need, `tiles` what tiles needs.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Unit:
     units_speed: tuple[tuple[int, float], ...] = ()
     tables: tuple[Table, ...] = ()
     array: SpatialArray | None = None
+    tiles: MatrixTiles | None = None
 
     def rate(self, arithmetic: str) -> tuple[str, float] | None:
         """The class that carries this arithmetic out (itself or a wider one) and its rate."""

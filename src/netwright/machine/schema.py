@@ -113,6 +113,23 @@ class ArraySection(Section):
     dataflow: Literal["weights", "inputs", "outputs"] | None = None
 
 
+class TilesSection(Section):
+    """`units[].tiles`: what the cost model tiles needs."""
+
+    cores: Annotated[int, Field(ge=1, le=10**6)]
+    clock_hertz: Positive
+    lanes: Annotated[int, Field(ge=1, le=1024)]
+    step: tuple[Count, Count, Count]
+    local_bytes: Bytes
+    local_bytes_per_cycle: Positive
+    sum_bytes: Bytes
+    sustained: Annotated[float, Field(gt=0, le=1)] = 1.0
+    memory_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    spread: Annotated[float, Field(ge=1, le=100)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    source: str | None = None
+
+
 class UnitSection(Section):
     """`units[]`: rates are those of one unit, by arithmetic class."""
 
@@ -126,6 +143,7 @@ class UnitSection(Section):
     units_speed: dict[int, Positive] = {}
     tables: Annotated[list[TableSection], Field(max_length=1024)] = []
     array: ArraySection | None = None
+    tiles: TilesSection | None = None
     source: str | None = None
 
 

@@ -144,6 +144,8 @@ def _verify_unit(machine: Machine, unit: Unit) -> None:
     if unit.cost_model == "table" and not unit.tables:
         _fail(machine, f"{where}.tables", "got none", "probe the machine, or use roofline")
     _curve(machine, f"{where}.units_speed", unit.units_speed)
+    if unit.cost_model == "tiles" and unit.tiles is None:
+        _fail(machine, f"{where}.tiles", "got none", "give its cores and their memories")
     if unit.array is not None or unit.cost_model in ("loop_nest", "systolic"):
         verify_array(machine, unit)
 

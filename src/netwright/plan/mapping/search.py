@@ -103,7 +103,8 @@ def _search(machine: Machine, array: SpatialArray, nest: Nest, goal: Goal) -> Ma
         value if proved else min(bound, value),
         METHOD
         if cycles_goal
-        else f"{METHOD}; unrolled to at most {WIDEST:g} times the least steps",
+        else f"{METHOD}; of unrollings of at most {WIDEST:g} times the least steps, the "
+        f"{MOST_OPTIONS} of fewest steps",
         bool(proved),
     )
     placed = Placed(machine, array, nest, mapping_of(rows))
