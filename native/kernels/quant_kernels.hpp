@@ -28,6 +28,9 @@ using QuantRows = void (*)(const QuantProduct&, std::int64_t begin, std::int64_t
 using QuantLoop = void (*)(float* out, const float* x, std::int64_t count, float alpha, float beta);
 // This call's piece by `rows`, then by the fused function.
 void quant_multiply(const Call& call, QuantRows rows, QuantLoop function);
+// The same where a piece is a section of each of eight equal runs of rows: `runs` takes rows [begin, end) of each, and
+// `rows` the few left over. Pieces that one thread takes in turn go on where its last one ended in all eight.
+void quant_multiply_runs(const Call& call, QuantRows runs, QuantRows rows, QuantLoop function);
 void quant_rows_scalar(const QuantProduct& product, std::int64_t begin, std::int64_t end);
 void quant_rows_avx2(const QuantProduct& product, std::int64_t begin, std::int64_t end);
 

@@ -50,16 +50,33 @@ QuantProduct product_of(const Call& call) {
 
 }  // namespace
 
+namespace {
+void finish(const Call& call, const QuantProduct& product, std::int64_t begin, std::int64_t end, QuantLoop function) {
+  if (begin == end || call.parameter[0] == static_cast<std::int64_t>(Function::identity)) return;
+  for (std::int64_t t = 0; t < product.num_tokens; ++t) {
+    float* out = product.out + t * product.out_stride + begin;
+    function(out, out, end - begin, static_cast<float>(call.real(1)), static_cast<float>(call.real(2)));
+  }
+}
+}  // namespace
+
 void quant_multiply(const Call& call, QuantRows rows, QuantLoop function) {
   const QuantProduct product = product_of(call);
   const auto [begin, end] = piece(call, product.num_rows, 8);
   if (begin == end) return;
   rows(product, begin, end);
-  if (call.parameter[0] == static_cast<std::int64_t>(Function::identity)) return;
-  for (std::int64_t t = 0; t < product.num_tokens; ++t) {
-    float* out = product.out + t * product.out_stride + begin;
-    function(out, out, end - begin, static_cast<float>(call.real(1)), static_cast<float>(call.real(2)));
-  }
+  finish(call, product, begin, end, function);
+}
+
+void quant_multiply_runs(const Call& call, QuantRows runs, QuantRows rows, QuantLoop function) {
+  const QuantProduct product = product_of(call);
+  const std::int64_t length = product.num_rows / 8;
+  const auto [first, last] = piece(call, length);
+  if (first < last) runs(product, first, last);
+  for (std::int64_t run = 0; run < 8; ++run) finish(call, product, run * length + first, run * length + last, function);
+  if (call.part != call.parts - 1 || 8 * length == product.num_rows) return;
+  rows(product, 8 * length, product.num_rows);
+  finish(call, product, 8 * length, product.num_rows, function);
 }
 
 std::int64_t workspace::matmul_quant(const Call& call) {

@@ -86,14 +86,30 @@ NETWRIGHT_INLINE void eight_rows(const QuantProduct& product, std::int64_t start
   for (int t = 0; t < kTokens; ++t) put_apart(product, t, start, step, first, sum[0][t]);
 }
 
-// A lane walks through an eighth of the rows. One core reads memory half again as fast in eight streams as in one:
-// the processor's prefetcher works page by page, and keeps each of them ahead.
+// A lane walks through one of eight runs of rows that lie `step` apart, from `begin` to `end` of each. One core reads
+// memory half again as fast in eight streams as in one: the processor's prefetcher works page by page, and keeps each
+// of them ahead.
+template <Format F, int kTokens>
+void eight_runs(const QuantProduct& product, std::int64_t begin, std::int64_t end, std::int64_t step) {
+  for (std::int64_t n = begin; n < end; ++n) eight_rows<F, kTokens>(product, n, step, 0);
+}
+
 template <Format F, int kTokens>
 void few_tokens(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
   const std::int64_t step = (end - begin) / 8;
-  for (std::int64_t n = 0; n < step; ++n) eight_rows<F, kTokens>(product, begin + n, step, 0);
+  eight_runs<F, kTokens>(product, begin, begin + step, step);
   const auto rest = static_cast<int>((end - begin) % 8);
   if (rest != 0) eight_rows<F, kTokens>(product, end - 8, 1, 8 - rest);
+}
+
+// Sections of eight runs that are all rows, for as many tokens as meet them at once.
+template <Format F>
+void runs_of(const Panel<F>*, const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  const std::int64_t step = product.num_rows / 8;
+  if (product.num_tokens == 1) eight_runs<F, 1>(product, begin, end, step);
+  else if (product.num_tokens == 2) eight_runs<F, 2>(product, begin, end, step);
+  else if (product.num_tokens == 3) eight_runs<F, 3>(product, begin, end, step);
+  else eight_runs<F, 4>(product, begin, end, step);
 }
 
 // The product of tokens [first, first + count) alone.
@@ -232,8 +248,15 @@ void quant_rows_avx2(const QuantProduct& product, std::int64_t begin, std::int64
   avx2::with_format(product.format, [&](const auto* tag) { avx2::rows_of(tag, product, begin, end); });
 }
 
+void quant_runs_avx2(const QuantProduct& product, std::int64_t begin, std::int64_t end) {
+  avx2::with_format(product.format, [&](const auto* tag) { avx2::runs_of(tag, product, begin, end); });
+}
+
 void avx2::matmul_quant(const Call& call) {
-  quant_multiply(call, quant_rows_avx2, function_loop(static_cast<Function>(call.parameter[0])));
+  const QuantLoop function = function_loop(static_cast<Function>(call.parameter[0]));
+  const std::int64_t tokens = call.operand[1].shape[0];
+  if (tokens >= 1 && tokens <= 4) quant_multiply_runs(call, quant_runs_avx2, quant_rows_avx2, function);
+  else quant_multiply(call, quant_rows_avx2, function);
 }
 
 }  // namespace netwright
