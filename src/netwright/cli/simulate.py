@@ -21,6 +21,7 @@ from netwright.plan.plan import Plan
 from netwright.plan.quantity import quantity
 from netwright.report.perfetto import write_trace
 from netwright.report.quantities import figure_text, label_of
+from netwright.report.report import report as make_report
 from netwright.simulate import simulate as simulate_program
 from netwright.simulate import simulate_generate, simulation
 from netwright.timeline.timeline import Timeline
@@ -61,6 +62,9 @@ def simulate(
     ] = None,
     dt: Annotated[float | None, typer.Option(help="seconds a step of a spiking network")] = None,
     trace: Annotated[Path | None, typer.Option(help="write a Perfetto trace")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="write a page of the prediction and its plan")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Simulate a network on a machine."""
@@ -82,6 +86,9 @@ def simulate(
         timeline = simulate_program(program, plan.machine, "forward", {})
     if trace is not None:
         write_trace(trace, (timeline,))
+    if report is not None:
+        promised = promise(plan_summary(plan))
+        make_report(timeline, machine=plan.machine, plan=promised).save(report)
     if json:
         print_json(simulate_json(plan, timeline))
         return
@@ -94,3 +101,5 @@ def simulate(
         console.print(f"  energy {quantity(timeline.joules, 'joules')}")
     if trace is not None:
         console.print(f"  trace: {trace} (open it at ui.perfetto.dev)")
+    if report is not None:
+        console.print(f"  report: {report}", markup=False)

@@ -56,8 +56,18 @@ def touched_bytes(program: Program, calls: Iterable[Call]) -> int:
     return PAGE_BYTES * sum(_union(spans) for spans in found.values())
 
 
+def _on_array(program: Program) -> bool:
+    """Whether a spatial array runs it: its memories have no pages, and no runtime is beside."""
+    return any(task.opcode in ARRAY_OPCODES for e in program.entries for task in e.tasks)
+
+
 def arena_bytes(program: Program, calls: Iterable[Call]) -> dict[int, int]:
-    """Arena → bytes expected to be resident: gathered tables by rows drawn at random."""
+    """Arena → bytes expected to be resident: gathered tables by rows drawn at random.
+
+    A spatial array holds its arenas whole.
+    """
+    if _on_array(program):
+        return {index: arena.size_bytes for index, arena in enumerate(program.arenas)}
     found, gathered = _pages(program, calls)
     held = {arena: _resident(program, arena, spans) for arena, spans in found.items()}
     rows: dict[tuple[int, int, int], tuple[int, int]] = {}
@@ -102,6 +112,8 @@ def beside_bytes(program: Program, calls: Iterable[Call]) -> int:
     Raises:
         ProgramError: a task's operands are refused by its opcode.
     """
+    if _on_array(program):
+        return 0
     entries = {entry.name: entry for entry in program.entries}
     tasks = [task for entry in program.entries for task in entry.tasks]
     operands = sum(len(task.operands) for task in tasks)

@@ -46,6 +46,9 @@ def _page(summary: Summary) -> dict[str, Any]:
     return {
         "network": run.network,
         "machine": run.machine if run.roof is None else run.roof.machine,
+        "shown": "measured, with what was predicted"
+        if run.is_measured
+        else "predicted; nothing was measured",
         "figures": [
             {
                 "label": label_of(f.name),
@@ -72,6 +75,7 @@ def _page(summary: Summary) -> dict[str, Any]:
         "num_left_out": len(rest),
         "left_out": seconds_text(sum(r.measured_seconds for r in rest)),
         "num_spans": f"{len(summary.predicted.spans)} predicted, {len(summary.measured.spans)}",
+        "is_measured": run.is_measured,
     }
 
 

@@ -40,7 +40,8 @@ def lanes_picture(summary: Summary) -> str:
     palette = colours(summary)
     drawn: list[str] = []
     y = HEAD
-    for title, timeline in (("predicted", summary.predicted), ("measured", summary.measured)):
+    sides = [("predicted", summary.predicted), ("measured", summary.measured)]
+    for title, timeline in sides if summary.run.is_measured else sides[:1]:
         resources = list(dict.fromkeys(s.resource for s in timeline.spans))
         for resource in resources[:MOST_LANES]:
             spans = [s for s in timeline.spans if s.resource == resource]

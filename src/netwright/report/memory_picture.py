@@ -23,7 +23,7 @@ def memory_picture(run: Run) -> str:
     drawn = _scale(most)
     if sampled.memory:
         drawn += _steps(sampled, most)
-        drawn += _peak_lines(peaks, most)
+        drawn += _peak_lines(peaks, most, run.is_measured)
     else:
         drawn += _bars(peaks, most)
     return picture(WIDTH, HEIGHT, "memory in use", *drawn)
@@ -85,14 +85,14 @@ def _path(samples: list[MemorySample], seconds: float, peak: float) -> str:
     return "".join(pieces) + f"H{WIDTH - RIGHT:.1f}"
 
 
-def _peak_lines(peaks: tuple[float, float], most: float) -> list[str]:
+def _peak_lines(peaks: tuple[float, float], most: float, is_measured: bool) -> list[str]:
     drawn: list[str] = []
     predicted, measured = peaks
     sides = (
         ("predicted peak", predicted, "peak", LEFT + 8, ""),
         ("measured peak", measured, "peak measured", WIDTH - RIGHT - 8, "end"),
     )
-    for name, used, style, x, side in sides:
+    for name, used, style, x, side in sides if is_measured else sides[:1]:
         y = _y(used, most)
         drawn.append(line(LEFT, y, WIDTH - RIGHT, y, style))
         # The higher of the two is named above its line, the lower one below it.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from netwright.errors import ReportError
 from netwright.machine.machine import Machine
 from netwright.report.html import html_page
 from netwright.report.roof import roof_of
-from netwright.report.run_record import Run, in_order
+from netwright.report.run_record import Run, in_order, nothing_measured, plain_plan
 from netwright.report.summary import figures_of
 from netwright.report.text import as_text
 from netwright.timeline.timeline import Timeline
@@ -45,8 +46,15 @@ class Report:
         return as_text(self.run)
 
 
-def report(predicted: Timeline, measured: Timeline, machine: Machine | None = None) -> Report:
-    """Lays a prediction over a measurement. With the machine, its roofline is drawn.
+def report(
+    predicted: Timeline,
+    measured: Timeline | None = None,
+    machine: Machine | None = None,
+    plan: Mapping[str, Any] | None = None,
+) -> Report:
+    """Lays a prediction over a measurement, or shows it alone where nothing was measured.
+
+    With the machine, its roofline is drawn; `plan` is what the plan promised (path/outcome.py).
 
     Raises:
         ReportError: `predicted` was not simulated or `measured` not measured.
@@ -55,18 +63,19 @@ def report(predicted: Timeline, measured: Timeline, machine: Machine | None = No
         ("predicted", predicted, "simulated"),
         ("measured", measured, "measured"),
     ):
-        if timeline.origin != origin:
+        if timeline is not None and timeline.origin != origin:
             raise ReportError(
                 f"report: the {side} timeline {timeline.name!r} is {timeline.origin}, expected"
                 f" {origin}; swap the two?"
             )
+    shown = predicted if measured is None else measured
     run = Run(
-        measured.name,
-        measured.machine if machine is None else machine.title,
+        shown.name,
+        shown.machine if machine is None else machine.title,
         figures_of(predicted, measured),
-        {},
+        plain_plan(plan or {}),
         in_order(predicted),
-        in_order(measured),
+        nothing_measured(predicted) if measured is None else in_order(measured),
         roof=None if machine is None else roof_of(machine),
     )
     return Report(run)

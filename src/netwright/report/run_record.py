@@ -93,6 +93,21 @@ class Run:
     roof: Roof | None = None
     rasters: tuple[Raster, ...] = ()
 
+    @property
+    def is_measured(self) -> bool:
+        """False for a prediction alone: what no machine at hand can run."""
+        return bool(self.measured.spans) or self.measured.seconds > 0
+
+
+def nothing_measured(predicted: Timeline) -> Timeline:
+    """The empty measurement that stands beside a prediction alone."""
+    return Timeline(predicted.name, "measured", predicted.machine, (), (), 0.0, 0)
+
+
+def plain_plan(promise: Mapping[str, Any]) -> dict[str, Json]:
+    """What a plan promised, as JSON has it. Numbers that are not finite become None."""
+    return {str(key): _plain(value) for key, value in promise.items()}
+
 
 def run_of(outcome: Finished, roof: Roof | None = None, rasters: tuple[Raster, ...] = ()) -> Run:
     """The record of a finished run. Numbers of the plan that are not finite become None."""
@@ -103,7 +118,7 @@ def run_of(outcome: Finished, roof: Roof | None = None, rasters: tuple[Raster, .
         outcome.network,
         outcome.machine,
         tuple(Figure(n, _finite(predicted.get(n)), _finite(measured.get(n))) for n in names),
-        {str(key): _plain(value) for key, value in outcome.plan.items()},
+        plain_plan(outcome.plan),
         in_order(outcome.predicted_timeline),
         in_order(outcome.measured_timeline),
         outcome.text,

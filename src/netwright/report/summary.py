@@ -80,8 +80,17 @@ def summary_of(run: Run) -> Summary:
     )
 
 
-def figures_of(predicted: Timeline, measured: Timeline) -> tuple[Figure, ...]:
-    """The figures that two bare timelines carry: seconds, shared facts, peak and energy."""
+def figures_of(predicted: Timeline, measured: Timeline | None) -> tuple[Figure, ...]:
+    """The figures that two bare timelines carry: seconds, shared facts, peak and energy; of one
+    alone, all of its own."""
+    if measured is None:
+        facts = tuple(Figure(name, value, None) for name, value in predicted.facts)
+        return (
+            Figure("seconds", predicted.seconds, None),
+            *facts,
+            Figure("peak_memory_bytes", float(predicted.peak_memory_bytes), None),
+            Figure("energy_joules", predicted.joules, None),
+        )
     ours, theirs = dict(predicted.facts), dict(measured.facts)
     shared = [Figure(n, ours[n], theirs[n]) for n in ours if n in theirs]
     if not any(f.name.endswith("seconds") for f in shared):
