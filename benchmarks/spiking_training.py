@@ -19,7 +19,8 @@ import torch
 
 from netwright.graph.ops.neuron import Lif
 from netwright.graph.ops.neuron_rule import Discretisation, Method, Reset
-from netwright.learn.lif import Gradient, lif
+from netwright.learn.lif import lif
+from netwright.learn.lif_step import Gradient
 from netwright.learn.surrogate import surrogate
 
 STEPS, BATCH = 500, 16

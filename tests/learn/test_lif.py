@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from netwright.errors import JobError, UnsupportedError
 from netwright.graph.ops.neuron import If, Lif
 from netwright.graph.ops.neuron_rule import Discretisation, Reset
-from netwright.learn.lif import Given, Gradient, lif
+from netwright.learn.lif import Given, lif
 from netwright.learn.lif_reference import lif_reference
+from netwright.learn.lif_step import Gradient
 from netwright.learn.surrogate import FORMULAS, surrogate
 from netwright.native import core
 

@@ -7,10 +7,12 @@ import pytest
 
 from netwright.errors import JobError
 from netwright.learn.surrogate import FORMULAS, NUMPY, Formula, surrogate
-from netwright.learn.surrogate_text import cpp_header
+from netwright.learn.surrogate_text import cpp_header, triton_module
 from netwright.native import core
 
-HEADER = Path(__file__).parents[2] / "native" / "spikes" / "surrogate_table.hpp"
+ROOT = Path(__file__).parents[2]
+HEADER = ROOT / "native" / "spikes" / "surrogate_table.hpp"
+TRITON = ROOT / "src" / "netwright" / "learn" / "surrogate_triton.py"
 
 
 def native_slope(x: np.ndarray, code: int, sharpness: float, avx2: bool) -> np.ndarray:
@@ -56,6 +58,10 @@ def test_native_slopes_are_the_table_and_both_forms_agree_bit_for_bit(formula: F
 
 def test_the_native_table_is_the_one_that_python_prints() -> None:
     assert HEADER.read_text() == cpp_header(), "python -m netwright.learn.surrogate_text > it"
+
+
+def test_the_triton_table_is_the_one_that_python_prints() -> None:
+    assert TRITON.read_text() == triton_module(), "python -m netwright.learn.surrogate_text triton"
 
 
 def test_codes_are_places() -> None:

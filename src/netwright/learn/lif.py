@@ -1,47 +1,23 @@
 """Leaky integrate-and-fire neurons over many steps as one torch operator, forward and backward.
 
-The native core runs time inside one loop and keeps the membrane before reset; the backward pass
-goes back through time with a surrogate for the slope of a spike. Arrays are shared, never copied.
+Time runs inside one loop, of the native core for tensors on the CPU and of a Triton kernel for
+tensors on a GPU; the membrane before reset is kept, and the backward pass goes back through time
+with a surrogate for the slope of a spike. Arrays are shared, never copied.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor
 
 from netwright.errors import JobError, UnsupportedError
-from netwright.graph.ops.neuron import If, Lif
-from netwright.graph.ops.neuron_rule import Discretisation, Reset
-from netwright.learn.surrogate import Surrogate
+from netwright.graph.ops.neuron_rule import Discretisation
+from netwright.learn.lif_step import Gradient, Spiking, Step, step_of
+from netwright.learn.lif_triton import lif_on_triton, summed
 from netwright.native import core
-
-Spiking: TypeAlias = Lif | If
-
-_RESETS = {
-    (Reset.NONE, False): 0,
-    (Reset.NONE, True): 0,
-    (Reset.SUBTRACT, False): 1,
-    (Reset.SUBTRACT, True): 2,
-    (Reset.ZERO, False): 3,
-    (Reset.VALUE, False): 3,
-    (Reset.ZERO, True): 4,
-    (Reset.VALUE, True): 4,
-}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """How the backward pass goes through a spike.
-
-    `detach_reset`: nothing flows back through the reset.
-    """
-
-    surrogate: Surrogate
-    detach_reset: bool = False
 
 
 @final
@@ -66,21 +42,27 @@ def lif(
     """Spikes [T, B, n] and the membrane carried on [B, n], for inputs x [T, B, n] in float32.
 
     Raises:
-        UnsupportedError: a refractory time, several spikes a step, or x not on the CPU in float32.
-        JobError: shapes that do not fit each other.
+        UnsupportedError: a refractory time, several spikes a step, x not in float32 on the CPU or
+            a GPU; or on a GPU without Triton.
+        JobError: shapes or devices that do not fit each other.
     """
     check_trainable(kind)
-    if x.device.type != "cpu" or x.dtype != torch.float32:
+    if x.device.type not in _ENGINES or x.dtype != torch.float32:
         raise UnsupportedError(
-            f"learn: x is {x.dtype} on {x.device}; the native operator takes float32 on the CPU"
+            f"learn: x is {x.dtype} on {x.device}; the operator takes float32 on the CPU or a GPU"
         )
     if x.ndim != 3:
         raise JobError(f"learn: x has shape {tuple(x.shape)}, expected [steps, batch, neurons]")
     _check_given(x, given)
     membrane = kind.membrane()
-    decay = torch.tensor(membrane.decay) if given.decay is None else given.decay
-    threshold = torch.tensor(membrane.threshold) if given.threshold is None else given.threshold
-    return cast(Any, _Lif).apply(x, given.v, decay, threshold, kind, gradient)
+    decay, threshold = (
+        torch.full((), number, dtype=torch.float32, device=x.device) if tensor is None else tensor
+        for number, tensor in (
+            (membrane.decay, given.decay), (membrane.threshold, given.threshold)
+        )
+    )  # fmt: skip
+    run = _ENGINES[x.device.type]
+    return run(x, given.v, decay, threshold, step_of(kind, gradient))
 
 
 def check_trainable(kind: Spiking) -> Discretisation:
@@ -107,45 +89,37 @@ def _check_given(x: Tensor, given: Given) -> None:
             raise JobError(
                 f"learn: {name} has shape {tuple(value.shape)}, expected one number or {neurons}"
             )
+    for name, value in (("v", given.v), ("decay", given.decay), ("threshold", given.threshold)):
+        if value is not None and value.device != x.device:
+            raise JobError(f"learn: {name} is on {value.device}, x on {x.device}")
 
 
-def _rows(x: Tensor, kind: Spiking, decay: Tensor, threshold: Tensor) -> Tensor:
+def _rows(x: Tensor, decay: Tensor, threshold: Tensor, step: Step) -> Tensor:
     """[5, n]: decay, gain, drive, threshold and reset value of every neuron."""
-    membrane, rule = kind.membrane(), kind.rule
     rows = torch.empty(5, x.shape[2], dtype=torch.float32)
     rows[0], rows[3] = decay.detach(), threshold.detach()
-    rows[1], rows[2] = membrane.input, membrane.drive
-    rows[4] = rule.reset_value if rule.reset is Reset.VALUE else 0.0
+    rows[1], rows[2], rows[4] = step.gain, step.drive, step.reset_value
     return rows
 
 
-class _Lif(torch.autograd.Function):
+class _NativeLif(torch.autograd.Function):
     """The native operator between tensors of torch."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        v: Tensor | None,
-        decay: Tensor,
-        threshold: Tensor,
-        kind: Spiking,
-        gradient: Gradient,
+        ctx: Any, x: Tensor, v: Tensor | None, decay: Tensor, threshold: Tensor, step: Step
     ) -> tuple[Tensor, Tensor]:
         x = _neighbours(x)
         first = None if v is None else v.detach().contiguous()
-        rows = _rows(x, kind, decay, threshold)
+        rows = _rows(x, decay, threshold, step)
         spikes, after = x.new_empty(x.shape), x.new_empty(x.shape[1:])
         kept = x.new_empty(x.shape) if any(ctx.needs_input_grad) else None
-        rule = kind.rule
-        code = _RESETS[rule.reset, rule.reset_delay]
         core.train_lif_forward(
-            rows, code, rule.threshold_included, x, first, spikes, kept, after,
+            rows, step.reset, step.included, x, first, spikes, kept, after,
             torch.get_num_threads(), core.has_avx2(),
         )  # fmt: skip
         ctx.save_for_backward(rows, kept, first)
-        ctx.rule = (code, rule.threshold_included)
-        ctx.gradient = gradient
+        ctx.step = step
         ctx.shapes = (decay.shape, threshold.shape)
         return spikes, after
 
@@ -155,21 +129,20 @@ class _Lif(torch.autograd.Function):
         d_spikes, d_after = _neighbours(outputs[0]), outputs[1].detach().contiguous()
         d_x, d_first = torch.empty_like(u), torch.empty_like(u[0])
         learnt = any(ctx.needs_input_grad[2:4])
-        d_decay = torch.empty_like(d_first) if learnt else None
-        d_threshold = torch.empty_like(d_first) if learnt else None
-        gradient: Gradient = ctx.gradient
+        d_decay, d_threshold = (torch.empty_like(d_first) if learnt else None for _ in range(2))
+        step: Step = ctx.step
+        surrogate = step.gradient.surrogate
         core.train_lif_backward(
-            rows, *ctx.rule, u, first, d_spikes, d_after, d_x, d_first, d_decay, d_threshold,
-            gradient.surrogate.formula.code, gradient.surrogate.sharpness, gradient.detach_reset,
+            rows, step.reset, step.included, u, first, d_spikes, d_after, d_x, d_first, d_decay,
+            d_threshold, surrogate.formula.code, surrogate.sharpness, step.gradient.detach_reset,
             torch.get_num_threads(), core.has_avx2(),
         )  # fmt: skip
         needed = ctx.needs_input_grad
         return (
             d_x,
             d_first if needed[1] else None,
-            _summed(d_decay, ctx.shapes[0]) if needed[2] else None,
-            _summed(d_threshold, ctx.shapes[1]) if needed[3] else None,
-            None,
+            summed(d_decay, ctx.shapes[0]) if d_decay is not None and needed[2] else None,
+            summed(d_threshold, ctx.shapes[1]) if d_threshold is not None and needed[3] else None,
             None,
         )
 
@@ -184,9 +157,11 @@ def _neighbours(x: Tensor) -> Tensor:
     return x.contiguous()
 
 
-def _summed(each: Tensor | None, shape: torch.Size) -> Tensor | None:
-    """[B, n] summed to one number or to [n]."""
-    if each is None:
-        return None
-    over = each.sum(0)
-    return over if over.shape == shape else over.sum().reshape(shape)
+def _lif_on_core(
+    x: Tensor, v: Tensor | None, decay: Tensor, threshold: Tensor, step: Step
+) -> tuple[Tensor, Tensor]:
+    return cast(Any, _NativeLif).apply(x, v, decay, threshold, step)
+
+
+# What runs the neurons, by where their input lies.
+_ENGINES = {"cpu": _lif_on_core, "cuda": lif_on_triton}

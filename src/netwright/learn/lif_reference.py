@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from netwright.graph.ops.neuron_rule import Reset
-from netwright.learn.lif import NOTHING, Given, Gradient, Spiking, check_trainable
+from netwright.learn.lif import NOTHING, Given, check_trainable
+from netwright.learn.lif_step import Gradient, Spiking
 from netwright.learn.surrogate import Surrogate
 
 TORCH: Mapping[str, Callable[..., Any]] = {

@@ -16,7 +16,8 @@ from netwright.graph.format import FP32
 from netwright.graph.graph import Graph
 from netwright.graph.ops.linear import Linear
 from netwright.graph.tensor import TensorId
-from netwright.learn.lif import Gradient, Spiking, lif
+from netwright.learn.lif import lif
+from netwright.learn.lif_step import Gradient, Spiking
 from netwright.learn.surrogate import surrogate
 
 ATAN = Gradient(surrogate("atan"))

@@ -1,11 +1,13 @@
 """The table of surrogates printed as C++ and as Triton, so that no formula is written twice.
 
-Run as a module it prints `native/spikes/surrogate_table.hpp`.
+Run as a module it prints `native/spikes/surrogate_table.hpp`, or with the argument `triton`
+`learn/surrogate_triton.py`.
 """
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
@@ -94,5 +96,33 @@ def cpp_header() -> str:
     return "\n".join(lines) + "\n"
 
 
+def triton_module() -> str:
+    """`learn/surrogate_triton.py`."""
+    lines = [
+        '"""Slopes in Triton. Printed by surrogate_text from surrogate.py: do not edit."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "import triton",
+        "import triton.language as tl",
+        "",
+        "",
+        "@triton.jit()",
+        "def _squared(x: tl.tensor) -> tl.tensor:",
+        "    return x * x",
+        "",
+        "",
+        "@triton.jit()",
+        "def slope(x: tl.tensor, a: tl.tensor, CODE: tl.constexpr) -> tl.tensor:",
+        '    """The slope of surrogate CODE at x with sharpness a."""',
+    ]
+    for formula in FORMULAS:
+        word = "if" if formula.code == 0 else "elif"
+        word = "else" if formula is FORMULAS[-1] else f"{word} CODE == {formula.code}"
+        lines.append(f"    {word}:  # {formula.name}")
+        lines.append(f"        found = {written(formula.slope, TRITON)}")
+    return "\n".join([*lines, "    return found"]) + "\n"
+
+
 if __name__ == "__main__":
-    print(cpp_header(), end="")
+    print(triton_module() if sys.argv[1:] == ["triton"] else cpp_header(), end="")

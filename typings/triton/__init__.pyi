@@ -1,0 +1,6 @@
+# What of Triton is used here; an optional package that need not be installed to check types.
+from collections.abc import Callable, Sequence
+from typing import Any
+
+def jit(*, do_not_specialize: Sequence[str] = ...) -> Callable[[Callable[..., Any]], Any]: ...
+def cdiv(x: int, y: int) -> int: ...
