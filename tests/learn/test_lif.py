@@ -116,6 +116,10 @@ def test_what_cannot_be_trained_is_refused() -> None:
         lif(x, refractory, PLAIN)
     with pytest.raises(UnsupportedError, match="float64"):
         lif(x.double(), Lif(5e-3), PLAIN)
+    with pytest.raises(UnsupportedError, match="meta"):
+        lif(x.to("meta"), Lif(5e-3), PLAIN)
+    with pytest.raises(JobError, match="decay is on meta, x on cpu"):
+        lif(x, Lif(5e-3), PLAIN, Given(decay=torch.zeros(3, device="meta")))
     with pytest.raises(JobError, match=r"steps, batch, neurons"):
         lif(x[0], Lif(5e-3), PLAIN)
     with pytest.raises(JobError, match="v has shape"):
