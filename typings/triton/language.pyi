@@ -3,7 +3,7 @@ from typing import Any, TypeAlias
 constexpr: TypeAlias = Any
 tensor: TypeAlias = Any
 tuple: TypeAlias = Any
-int64: Any
+int64: TypeAlias = Any
 float32: Any
 
 def abs(x: Any) -> Any: ...

@@ -96,7 +96,7 @@ def graph_of(network: SpikingNetwork, sizes: Sizes, name: str = "spiking") -> Gr
     outputs: list[TensorId] = []
     for index, layer in enumerate(network.layers):
         assert isinstance(layer, SpikingLayer)
-        values = np.ascontiguousarray(layer.weight.detach().numpy(), dtype=np.float32)
+        values = np.ascontiguousarray(layer.weight.detach().cpu().numpy(), dtype=np.float32)
         dims = (("neuron", values.shape[0]), ("input", values.shape[1]))
         weight = builder.weight(f"weight_{index}", dims, FP32, values)
         current = builder.add(Linear(), (spikes, weight), f"current_{index}")
