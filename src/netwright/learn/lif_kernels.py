@@ -8,8 +8,8 @@ numbers, and a stride of 0 repeats.
 
 ADJACENT: inner strides of all sequences are 1. ALIGNED: their other strides and the number of
 inner lanes are multiples of 4, which `// 4 * 4` shows the compiler: it then moves 16 bytes at a
-time in wide layers, and needs no other kernel for another number of steps. A program owns a tile of OUTER x INNER
-lanes; loads of the next STAGES - 1 steps are under way while one is computed.
+time in wide layers, and needs no other kernel for another number of steps. A program owns a tile of
+OUTER x INNER lanes; loads of the next STAGES - 1 steps are under way while one is computed.
 """
 
 from __future__ import annotations
