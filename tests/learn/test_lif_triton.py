@@ -62,7 +62,7 @@ def test_on_the_gpu() -> None:
 def test_every_lane_has_a_program(
     sizes: tuple[int, int, int], programs: int, outer: int, inner: int
 ) -> None:
-    tile = tile_of([torch.zeros(1).expand(sizes)])
+    tile = tile_of([torch.zeros(()).expand(sizes)])
     assert (tile.programs, tile.compiled["OUTER"], tile.compiled["INNER"]) == (
         programs,
         outer,
