@@ -2,6 +2,7 @@
 though nothing of it can be measured here."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ def test_a_page_of_a_prediction_alone(name: str, tmp_path: Path) -> None:
     assert "mapping of stem_conv" in words
     assert "measured peak" not in words
     assert "stem_conv" in str(shown)
+    without = nw.report(replace(timeline, memory=())).html()
+    assert "measured peak" not in " ".join(checked(without).words)
     write_run(shown.run, tmp_path)
     assert Report(load_run(tmp_path)).html() == page
 

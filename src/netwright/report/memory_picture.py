@@ -25,7 +25,7 @@ def memory_picture(run: Run) -> str:
         drawn += _steps(sampled, most)
         drawn += _peak_lines(peaks, most, run.is_measured)
     else:
-        drawn += _bars(peaks, most)
+        drawn += _bars(peaks if run.is_measured else peaks[:1], most)
     return picture(WIDTH, HEIGHT, "memory in use", *drawn)
 
 
@@ -101,9 +101,9 @@ def _peak_lines(peaks: tuple[float, float], most: float, is_measured: bool) -> l
     return drawn
 
 
-def _bars(peaks: tuple[float, float], most: float) -> list[str]:
+def _bars(peaks: tuple[float, ...], most: float) -> list[str]:
     drawn: list[str] = []
-    for index, (name, used) in enumerate(zip(("predicted", "measured"), peaks, strict=True)):
+    for index, (name, used) in enumerate(zip(("predicted", "measured"), peaks, strict=False)):
         y = _y(used, most)
         x = LEFT + 90 + 190 * index
         box = {"x": x, "y": y, "width": 110.0, "height": HEIGHT - BOTTOM - y}
