@@ -24,6 +24,7 @@ from netwright.graph.ops.movement import Transpose
 from netwright.graph.ops.norm import BatchNorm
 from netwright.graph.ops.position import StateUpdate
 from netwright.graph.ops.reduce import REDUCE_CODES, ArgReduce, CumulativeSum, Reduce
+from netwright.graph.zoo.resnet import ResnetSizes, resnet
 from netwright.job.job import Infer
 from netwright.machine.load import library_machine
 from netwright.plan.lower.step import bytes_of
@@ -207,3 +208,9 @@ def test_states_are_updated_after_their_readers() -> None:
             found = runtime.call("forward", {"x": array}, {})
             (result,) = found.values()
             np.testing.assert_allclose(result, held - before.T, rtol=1e-5, atol=1e-6)
+
+
+def test_a_weight_without_data_is_named() -> None:
+    graph = resnet(ResnetSizes(width=8, image=32), seed=None)
+    with pytest.raises(PlanError, match=r"weight '.*' has no data.*or a seed"):
+        make_plan(graph, MACHINE, Infer())

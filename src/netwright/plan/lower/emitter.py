@@ -180,6 +180,11 @@ class Emitter:
     def array(self, tensor: TensorId) -> NDArray[Any]:
         """The decoded value of a weight, for packing."""
         value = self.graph[tensor]
+        if not value.data:
+            raise PlanError(
+                f"weight {value.name!r} has no data, and its kernel reads a form packed from it; "
+                "give the network its weights, or a seed for random ones"
+            )
         data = value.data[0]
         if isinstance(data, FileData):
             raw = np.fromfile(data.path, np.uint8, data.size_bytes, offset=data.offset_bytes)
