@@ -88,7 +88,7 @@ sanitize: $(VENV)/dev
 	$(CXX) $(THREADS_FLAGS) -fsanitize=address,undefined $(THREADS_SOURCES) -o $(SANITIZED)/leaks && $(SANITIZED)/leaks
 	$(SANITIZER) $(PYTHON) -m pytest -p no:cacheprovider -o pythonpath=. $(SANITIZED_TESTS)
 	$(SANITIZER) $(PYTHON) -m tests.fuzz --count $(FUZZ) --case-seconds 30
-SANITIZED_TESTS := tests/kernels tests/run tests/simulate tests/plan tests/program
+SANITIZED_TESTS := tests/kernels tests/run tests/simulate tests/plan tests/program tests/cost/test_loop_nest.py tests/learn/test_lif.py
 SANITIZER = env LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so)" \
             ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH=tests/sanitize:$(SANITIZED)/src
 THREADS_FLAGS := -std=c++20 -O1 -g -fno-sanitize-recover=all -Inative
