@@ -78,6 +78,14 @@ def main() -> None:
         rows.append(["taken" if taken else "idle", *cells])
     columns = ["second processor", "prompt, two / one: medians (bests)", "generation"]
     show(f"claimed >= {CLAIMED}", columns, rows)
+    alone = NativeDecoder(NativeRuntime(open_program(planned(path, case, 2)), 1), 1 << 30)
+    turn(alone, ids, following)
+    pairs = [(turn(decoders[1], ids, following), turn(alone, ids, following)) for _ in range(TURNS)]
+    cost = [median(b[part] / a[part] for a, b in pairs) for part in (0, 1)]
+    print(
+        f"the plan for two on one thread takes {cost[0]:.2f} (prompt) and {cost[1]:.2f} times "
+        "(generation) as long as the plan for one: medians of turns side by side"
+    )
 
 
 if __name__ == "__main__":

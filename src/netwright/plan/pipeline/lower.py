@@ -11,9 +11,12 @@ from netwright.plan.pipeline.schedule import (
     FORWARD,
     INPUT_GRADIENT,
     WEIGHT_GRADIENT,
+    Message,
     Pass,
     Schedule,
+    Send,
     needs,
+    send_after,
     sequence,
 )
 from netwright.plan.pipeline.slots import Held, hold
@@ -86,8 +89,9 @@ class _Lowering:
         self._at[step] = self._append(
             OPCODES[step.kind], operands, parameters, self._waits(worker, step), worker
         )
-        if step.kind is not WEIGHT_GRADIENT:
-            self._transfer(worker, step)
+        send = send_after(self.schedule, worker, step)
+        if send is not None:
+            self._transfer(worker, step, send)
 
     def _waits(self, worker: int, step: Pass) -> tuple[int, ...]:
         waits: list[int] = []
@@ -100,18 +104,13 @@ class _Lowering:
                 waits.append(self._moved[back, min(one.chunk, step.chunk), one.microbatch])
         return tuple(sorted(waits))
 
-    def _transfer(self, worker: int, step: Pass) -> None:
-        back = int(step.kind is not FORWARD)
-        target = step.chunk - 1 if back else step.chunk + 1
-        place = self.schedule.placement
-        if not 0 <= target < len(place) or place[target] == worker:
-            return
-        link = self.links.setdefault((worker, place[target]), len(self.links))
-        boundary = min(step.chunk, target)
-        self._moved[back, boundary, step.microbatch] = self._append(
+    def _transfer(self, worker: int, step: Pass, send: Send) -> None:
+        back = int(send.message is Message.GRADIENT)
+        link = self.links.setdefault((worker, send.peer), len(self.links))
+        self._moved[back, send.boundary, send.microbatch] = self._append(
             TRANSFER,
             (),
-            (back, boundary, step.microbatch),
+            (back, send.boundary, send.microbatch),
             (self._at[step],),
             self.schedule.num_workers + link,
         )

@@ -1,7 +1,8 @@
 """Schedule: which pass each worker of a pipeline does after which; compute only.
 
 The network is cut into chunks in model order; a worker holds one or more. Communication is added by
-`communicate`, times and addresses by the lowering: a schedule itself knows neither.
+`send_after` and `receive_before` (`communicate`: for all passes), times and addresses by the
+lowering: a schedule itself knows neither.
 """
 
 from __future__ import annotations
@@ -166,19 +167,35 @@ def communicate(schedule: Schedule) -> tuple[tuple[Instruction, ...], ...]:
 
 
 def _with_messages(schedule: Schedule, worker: int, step: Pass) -> list[Instruction]:
-    kind, chunk, batch = step.kind, step.chunk, step.microbatch
-    if kind is WEIGHT_GRADIENT:
-        return [step]
-    onwards = kind is FORWARD
-    message = Message.ACTIVATION if onwards else Message.GRADIENT
-    source, target = (chunk - 1, chunk + 1) if onwards else (chunk + 1, chunk - 1)
-    steps: list[Instruction] = [step]
+    found = (receive_before(schedule, worker, step), step, send_after(schedule, worker, step))
+    return [one for one in found if one is not None]
+
+
+def receive_before(schedule: Schedule, worker: int, step: Pass) -> Receive | None:
+    """What a pass waits for from another worker; None where nothing crosses a boundary."""
+    found = _crossing(schedule, worker, step, -1)
+    return None if found is None else Receive(*found)
+
+
+def send_after(schedule: Schedule, worker: int, step: Pass) -> Send | None:
+    """What a pass gives to another worker; None where nothing crosses a boundary."""
+    found = _crossing(schedule, worker, step, +1)
+    return None if found is None else Send(*found)
+
+
+def _crossing(
+    schedule: Schedule, worker: int, step: Pass, way: int
+) -> tuple[Message, int, int, int] | None:
+    """The message to the next chunk of the pass's direction (+1), or from the last one (-1)."""
+    if step.kind is WEIGHT_GRADIENT:
+        return None
+    onwards = step.kind is FORWARD
+    other = step.chunk + (way if onwards else -way)
     place = schedule.placement
-    if 0 <= source < len(place) and place[source] != worker:
-        steps.insert(0, Receive(message, min(source, chunk), batch, place[source]))
-    if 0 <= target < len(place) and place[target] != worker:
-        steps.append(Send(message, min(target, chunk), batch, place[target]))
-    return steps
+    if not 0 <= other < len(place) or place[other] == worker:
+        return None
+    message = Message.ACTIVATION if onwards else Message.GRADIENT
+    return message, min(step.chunk, other), step.microbatch, place[other]
 
 
 def _is_ready(schedule: Schedule, step: Pass, done: set[Pass]) -> bool:
