@@ -44,18 +44,11 @@ $(BENCH_VENV)/ready: benchmarks/requirements.txt
 		echo "some peers are missing; they are left out"
 	touch $@
 
-# What papers claim, shown again; ends with an error when something no longer holds.
+# What papers claim, shown again in full; ends with an error when something no longer holds, or does without
+# a word. With progress; STUDIES="--ray" spreads it over a Ray cluster, "--family chip" takes one family.
 studies: $(VENV)/dev
-	$(PYTHON) -m studies.pipelines.zero_bubble
-	$(PYTHON) -m studies.spatial.zigzag
-	$(PYTHON) -m studies.spatial.accelforge
-	$(PYTHON) -m studies.spatial.scalesim
-	$(PYTHON) -m studies.spatial.eyeriss
-	$(PYTHON) -m studies.spatial.llmcompass
-	$(PYTHON) -m studies.pipelines.train_gpt equal --workers 2
-	$(PYTHON) -m studies.pipelines.train_gpt equal --workers 4
-	$(PYTHON) -m studies.pipelines.train_gpt delay --workers 2 --steps 10 --seconds 0.02
-	$(PYTHON) -m studies.pipelines.train_gpt predict --workers 2 --steps 20
+	$(VENV)/bin/netwright study run --all --keep $(STUDIES)
+	$(VENV)/bin/netwright study table
 
 docs: $(VENV)/dev
 	$(PYTHON) -m docs.generate

@@ -9,6 +9,7 @@ NetwrightError
 ├── PlanError          no plan; `.infeasible` carries the reason as a value
 ├── ProgramError       a program is not valid
 ├── ReportError        a report cannot be made of what was given
+├── StudyError         a study's file is not valid, or shows what it does not say
 └── RunError           a runtime could not carry out a program
 
 A message says what, where, got, expected, and what would help.
@@ -59,6 +60,11 @@ class ProgramError(NetwrightError):
 @final
 class ReportError(NetwrightError):
     """A report cannot be made of what was given."""
+
+
+@final
+class StudyError(NetwrightError):
+    """A study's file is not valid, or what it shows is not what it says."""
 
 
 @final

@@ -20,6 +20,7 @@ FLOORS = (
     ("learn", "serve", "search", "emit"),
     ("report",),
     ("path",),
+    ("study",),
     ("cli",),
 )
 LEVEL = {package: level for level, floor in enumerate(FLOORS) for package in floor}

@@ -21,6 +21,7 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "train": ("netwright.cli.train:train", "Train a network in worker processes."),
     "report": ("netwright.cli.report:report", "Write the report of a kept run: one page."),
     "demo": ("netwright.cli.demo:demo", "SmolLM2-135M here, then planned for five machines."),
+    "study": ("netwright.cli.study:app", "Studies of published papers: list, run, show."),
     "machine": ("netwright.cli.machine:app", "Machines: list, show, probe."),
     "graph": ("netwright.cli.graph:app", "Graphs: show."),
 }
