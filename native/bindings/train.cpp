@@ -2,10 +2,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/tuple.h>
 
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 
+#include "spikes/blocks.hpp"
 #include "spikes/train_lif.hpp"
 
 namespace nb = nanobind;
@@ -88,6 +91,14 @@ void backward(const In<2>& neurons, int reset, bool fires_at_threshold, const In
   train::lif_backward(shape, each, call, threads, avx2);
 }
 
+nb::ndarray<nb::numpy, float, nb::ndim<3>> sequence(std::int64_t steps, std::int64_t batch, std::int64_t neurons) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  need(steps >= 0 && batch >= 0 && neurons >= 0 && (steps == 0 || batch == 0 || neurons <= kMost / steps / batch), "a sequence has 2^40 numbers at most");
+  std::byte* data = train::blocks().take(4 * steps * batch * neurons);
+  nb::capsule owner(data, [](void* kept) noexcept { train::blocks().give_back(static_cast<std::byte*>(kept)); });
+  return {data, {std::size_t(steps), std::size_t(batch), std::size_t(neurons)}, owner};
+}
+
 }  // namespace
 
 void add_train(nb::module_& module) {
@@ -99,6 +110,13 @@ void add_train(nb::module_& module) {
              "d_spikes"_a, "d_v_last"_a.none(), "d_x"_a, "d_v_first"_a, "d_decay"_a.none(), "d_threshold"_a.none(),
              "surrogate"_a, "sharpness"_a, "detach_reset"_a, "threads"_a, "avx2"_a,
              "Its gradients, back through time, with a surrogate for the slope of a spike.");
+  module.def("train_sequence", &sequence, "steps"_a, "batch"_a, "neurons"_a,
+             "An array that is filled with nothing known, from memory that is kept when the array goes and used for the\n"
+             "next one of its size (native/spikes/blocks.hpp). ValueError: more than 2^40 numbers.");
+  module.def("train_memory", [] {
+    const auto bytes = train::blocks().bytes();
+    return std::tuple(bytes.kept, bytes.out, bytes.most_out);
+  }, "Bytes kept for the next array of train_sequence, those of arrays in use, and the most in use at once.");
 }
 
 }  // namespace netwright::bindings

@@ -162,3 +162,14 @@ def train_lif_backward(neurons: Annotated[NDArray[numpy.float32], dict(shape=(No
     """
     Its gradients, back through time, with a surrogate for the slope of a spike.
     """
+
+def train_sequence(steps: int, batch: int, neurons: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None, None))]:
+    """
+    An array that is filled with nothing known, from memory that is kept when the array goes and used for the
+    next one of its size (native/spikes/blocks.hpp). ValueError: more than 2^40 numbers.
+    """
+
+def train_memory() -> tuple[int, int, int]:
+    """
+    Bytes kept for the next array of train_sequence, those of arrays in use, and the most in use at once.
+    """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from netwright.errors import JobError, UnsupportedError
 from netwright.graph.ops.neuron import If, Lif
 from netwright.graph.ops.neuron_rule import Discretisation, Reset
-from netwright.learn.lif import Given, lif
+from netwright.learn.lif import KEPT_FROM_BYTES, Given, lif
 from netwright.learn.lif_reference import lif_reference
 from netwright.learn.lif_step import Gradient
 from netwright.learn.surrogate import FORMULAS, surrogate
@@ -138,3 +138,49 @@ def test_the_core_refuses_arrays_that_do_not_fit() -> None:
         core.train_lif_forward(rows, 0, False, x, None, x.copy(), None, x[0, :2].copy(), 1, True)
     with pytest.raises(ValueError, match="reset"):
         core.train_lif_forward(rows, 9, False, x, None, x.copy(), None, x[0].copy(), 1, True)
+
+
+def test_arrays_of_steps_lie_in_memory_that_is_kept() -> None:
+    """The next step of training gets the pages of the last one, and none that is still in use."""
+    kind = Lif(5e-3, 0.7, Discretisation(input_scale=1.0))
+    x = torch.randn((16, 4, KEPT_FROM_BYTES // 256), requires_grad=True)
+
+    def step() -> torch.Tensor:
+        spikes = lif(x, kind, PLAIN)[0]
+        (gradient,) = torch.autograd.grad(spikes.sum(), x)
+        return torch.stack([spikes.detach(), gradient])
+
+    first = step()
+    held, _, most = core.train_memory()
+    assert most >= held >= 3 * x.numel() * 4
+    assert torch.equal(step(), first)
+    assert core.train_memory()[0] == held
+    kept = [lif(x, kind, PLAIN)[0] for _ in range(3)]
+    before = [each.clone() for each in kept]
+    step()
+    assert len({each.data_ptr() for each in kept}) == 3
+    assert all(torch.equal(a, b) for a, b in zip(kept, before, strict=True))
+
+
+def test_a_sequence_too_large_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"2\^40 numbers at most"):
+        core.train_sequence(1 << 20, 1 << 20, 2)
+    assert core.train_sequence(0, 3, 4).shape == (0, 3, 4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 5)), max_size=60))
+def test_never_more_is_kept_than_was_in_use(moves: list[tuple[bool, int]]) -> None:
+    """Arrays are taken and dropped in any order; every one keeps what was written to it."""
+    out: list[tuple[int, np.ndarray]] = []
+    _, before, _ = core.train_memory()
+    for index, (take, pages) in enumerate(moves):
+        if take or not out:
+            out.append((index, core.train_sequence(pages, 1, 1024)))
+            out[-1][1][:] = index
+        else:
+            del out[index % len(out)]
+        assert all((array == written).all() for written, array in out)
+        kept, in_use, most = core.train_memory()
+        assert in_use == before + sum(array.nbytes for _, array in out)
+        assert kept + in_use <= most

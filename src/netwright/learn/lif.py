@@ -35,6 +35,8 @@ class Given:
 
 NOTHING = Given()
 
+KEPT_FROM_BYTES = 2**21  # a large page; what is smaller comes from torch
+
 
 def lif(
     x: Tensor, kind: Spiking, gradient: Gradient, given: Given = NOTHING
@@ -112,8 +114,8 @@ class _NativeLif(torch.autograd.Function):
         x = _neighbours(x)
         first = None if v is None else v.detach().contiguous()
         rows = _rows(x, decay, threshold, step)
-        spikes, after = x.new_empty(x.shape), x.new_empty(x.shape[1:])
-        kept = x.new_empty(x.shape) if any(ctx.needs_input_grad) else None
+        spikes, after = _sequence(x.shape), x.new_empty(x.shape[1:])
+        kept = _sequence(x.shape) if any(ctx.needs_input_grad) else None
         core.train_lif_forward(
             rows, step.reset, step.included, x, first, spikes, kept, after,
             torch.get_num_threads(), core.has_avx2(),
@@ -127,7 +129,7 @@ class _NativeLif(torch.autograd.Function):
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         rows, u, first = ctx.saved_tensors
         d_spikes, d_after = _neighbours(outputs[0]), outputs[1].detach().contiguous()
-        d_x, d_first = torch.empty_like(u), torch.empty_like(u[0])
+        d_x, d_first = _sequence(u.shape), torch.empty_like(u[0])
         learnt = any(ctx.needs_input_grad[2:4])
         d_decay, d_threshold = (torch.empty_like(d_first) if learnt else None for _ in range(2))
         step: Step = ctx.step
@@ -145,6 +147,13 @@ class _NativeLif(torch.autograd.Function):
             summed(d_threshold, ctx.shapes[1]) if d_threshold is not None and needed[3] else None,
             None,
         )
+
+
+def _sequence(shape: torch.Size) -> Tensor:
+    """An empty array in memory that the core keeps for the next one: fresh pages are dear."""
+    if shape.numel() * 4 < KEPT_FROM_BYTES:
+        return torch.empty(shape, dtype=torch.float32)
+    return torch.from_numpy(core.train_sequence(*shape))
 
 
 def _neighbours(x: Tensor) -> Tensor:
