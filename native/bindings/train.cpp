@@ -72,7 +72,7 @@ void forward(const In<2>& neurons, int reset, bool fires_at_threshold, const Str
 void backward(const In<2>& neurons, int reset, bool fires_at_threshold, const In<3>& u, const std::optional<In<2>>& v_first,
               const Strided& d_spikes, const std::optional<In<2>>& d_v_last, Out<3> d_x, Out<2> d_v_first,
               const std::optional<Out<2>>& d_decay, const std::optional<Out<2>>& d_threshold, int surrogate, float sharpness,
-              bool detach_reset, int threads, bool avx2) {
+              bool detach_reset, bool through_time, int threads, bool avx2) {
   const train::LifShape shape{std::int64_t(u.shape(0)), std::int64_t(u.shape(1)), std::int64_t(u.shape(2))};
   need_sequence(d_spikes, shape, "d_spikes: the shape of u");
   need_sequence(d_x, shape, "d_x: the shape of u");
@@ -86,7 +86,7 @@ void backward(const In<2>& neurons, int reset, bool fires_at_threshold, const In
   const auto each = neurons_of(shape, neurons, reset, fires_at_threshold);
   const train::LifBackward call{u.data(),           data_of(v_first), sequence_of(d_spikes), data_of(d_v_last),
                                 d_x.data(),         d_v_first.data(), data_of(d_decay),     data_of(d_threshold),
-                                surrogate,          sharpness,        detach_reset};
+                                surrogate,          sharpness,        detach_reset,         through_time};
   nb::gil_scoped_release release;
   train::lif_backward(shape, each, call, threads, avx2);
 }
@@ -108,7 +108,7 @@ void add_train(nb::module_& module) {
              "Many steps of leaky integrate-and-fire neurons; see native/spikes/train_lif.hpp.");
   module.def("train_lif_backward", &backward, "neurons"_a, "reset"_a, "fires_at_threshold"_a, "u"_a, "v_first"_a.none(),
              "d_spikes"_a, "d_v_last"_a.none(), "d_x"_a, "d_v_first"_a, "d_decay"_a.none(), "d_threshold"_a.none(),
-             "surrogate"_a, "sharpness"_a, "detach_reset"_a, "threads"_a, "avx2"_a,
+             "surrogate"_a, "sharpness"_a, "detach_reset"_a, "through_time"_a, "threads"_a, "avx2"_a,
              "Its gradients, back through time, with a surrogate for the slope of a spike.");
   module.def("train_sequence", &sequence, "steps"_a, "batch"_a, "neurons"_a,
              "An array that is filled with nothing known, from memory that is kept when the array goes and used for the\n"

@@ -52,6 +52,7 @@ struct LifBackward {
   int surrogate;
   float sharpness;
   bool detach_reset;  // no gradient through the reset
+  bool through_time;  // else what is carried from step to step is a constant
 };
 
 struct Lanes {

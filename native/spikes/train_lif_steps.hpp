@@ -99,12 +99,20 @@ void before_first(const LifShape& shape, const LifNeurons& neurons, const LifBac
       by_spike = through * ((reset_value - first) * d_first) * slope(first - threshold, sharpness);
       d_first = (1.0f - spike) * d_first;
     }
-    at(call.d_v_first + lane, d_first + by_spike);
+    at(call.d_v_first + lane, call.through_time ? d_first + by_spike : Vec{});
     if constexpr (PARAMETERS) {
       at(call.d_decay + lane, at(call.d_decay + lane) + after * entering<RESET>(neurons, first, threshold, reset_value));
       at(call.d_threshold + lane, at(call.d_threshold + lane) + (d_threshold - by_spike));
     }
   });
+}
+
+// The slope of the loss by a spike, through the reset that the step after makes of it.
+template <Reset RESET>
+NETWRIGHT_INLINE Vec delayed(const LifNeurons& neurons, Vec u, Vec after, std::int64_t neuron, Loader at) {
+  if constexpr (RESET == Reset::subtract_next) return -(at(neurons.threshold + neuron) * after);
+  if constexpr (RESET == Reset::value_next) return (at(neurons.reset_value + neuron) - u) * (at(neurons.decay + neuron) * after);
+  return Vec{};
 }
 
 // d_v_first holds the slope of the loss by the membrane before reset of the step after, until the end.
@@ -121,7 +129,8 @@ void backward(const LifShape& shape, const LifNeurons& neurons, const LifBackwar
     each_vector(lanes, shape.neurons, [&](std::int64_t lane, std::int64_t row, std::int64_t neuron, Loader at) NETWRIGHT_ALWAYS {
       const Vec u = at(call.u + sequence + lane), after = at(call.d_v_first + lane);
       const Vec threshold = at(neurons.threshold + neuron), reset_value = at(neurons.reset_value + neuron);
-      Vec d_carried = at(neurons.decay + neuron) * after;
+      const Vec felt = call.through_time ? after : Vec{};  // what flows back from the step after
+      Vec d_carried = at(neurons.decay + neuron) * felt;
       const Vec d_outside = at.or_zero(d_last, lane);
       if constexpr (RESET != Reset::value_next) d_carried = d_carried + d_outside;
       const Vec spike = one_where(fires(neurons, u, threshold));
@@ -130,7 +139,7 @@ void backward(const LifShape& shape, const LifNeurons& neurons, const LifBackwar
         d_spike = d_spike - through * (threshold * d_carried);
         d_threshold = -(spike * d_carried);
       } else if constexpr (RESET == Reset::subtract_next) {
-        d_spike = d_spike - through * (threshold * after);
+        d_spike = d_spike - through * (threshold * felt);
         d_threshold = -(spike * after);
       } else if constexpr (RESET == Reset::value || RESET == Reset::value_next) {
         d_spike = d_spike + through * ((reset_value - u) * d_carried);
@@ -142,7 +151,11 @@ void backward(const LifShape& shape, const LifNeurons& neurons, const LifBackwar
       at(call.d_x + sequence + lane, at(neurons.gain + neuron) * du);
       at(call.d_v_first + lane, du);
       if constexpr (PARAMETERS) {
-        at(call.d_threshold + lane, at(call.d_threshold + lane) + (d_threshold - by_spike));
+        // A delayed reset is part of the step after: its threshold learns though the membrane does not.
+        Vec by_threshold = by_spike;
+        if (!call.through_time)
+          by_threshold = by_threshold + through * delayed<RESET>(neurons, u, after, neuron, at) * slope(u - threshold, sharpness);
+        at(call.d_threshold + lane, at(call.d_threshold + lane) + (d_threshold - by_threshold));
         at(call.d_decay + lane, at(call.d_decay + lane) + after * left<RESET>(u, spike, threshold, reset_value));
       }
     });

@@ -32,8 +32,8 @@ def both(kind: Lif | If, gradient: Gradient, sizes: tuple[int, int, int], carrie
         spikes, after = run(leaves[0], kind, gradient, Given(*leaves[3:] or [None], *leaves[1:3]))
         weights = torch.linspace(-1, 1, spikes.numel(), dtype=dtype).reshape(sizes)
         ((spikes * weights).sum() + (after * weights[0]).sum()).backward()
-        found.append([spikes, after, *(leaf.grad for leaf in leaves if leaf.grad is not None)])
-    assert len(found[0]) == len(found[1]) == 2 + 3 + carried
+        grads = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+        found.append([spikes, after, *grads])
     assert torch.equal(found[0][0].double(), found[1][0])
     for ours, theirs in zip(*found, strict=True):
         largest = 1.0 + float(theirs.detach().abs().max())
@@ -54,6 +54,38 @@ def test_gradients_are_those_of_autograd(reset: Reset, delay: bool, detach: bool
         )
         gradient = Gradient(surrogate(formula.name), detach)
         both(Lif(5e-3, 0.7, rule, leak=0.1), gradient, (7, 2, 11), carried=formula.code % 2 == 1)
+
+
+@pytest.mark.parametrize("reset", list(Reset))
+@pytest.mark.parametrize("delay", [False, True])
+@pytest.mark.parametrize("detach", [False, True])
+def test_gradients_without_the_way_through_time(reset: Reset, delay: bool, detach: bool) -> None:
+    for formula in FORMULAS:
+        rule = Discretisation(
+            reset=reset, reset_value=-0.3, reset_delay=delay, input_scale=0.8
+        )  # fmt: skip
+        gradient = Gradient(surrogate(formula.name), detach, through_time=False)
+        both(Lif(5e-3, 0.7, rule, leak=0.1), gradient, (7, 2, 11), carried=formula.code % 2 == 1)
+
+
+@pytest.mark.parametrize("reset", list(Reset))
+@pytest.mark.parametrize("delay", [False, True])
+def test_without_time_one_call_is_a_call_a_step(reset: Reset, delay: bool) -> None:
+    """The same bits of every input's gradient, whether steps share a call or not."""
+    kind = Lif(5e-3, 0.7, Discretisation(reset=reset, reset_delay=delay, input_scale=1.0))
+    gradient = Gradient(surrogate(), through_time=False)
+    x = torch.randn((6, 3, 13), generator=torch.Generator().manual_seed(2))
+    whole, each = x.clone().requires_grad_(), x.clone().requires_grad_()
+    weights = torch.linspace(-1, 1, x.numel()).reshape(x.shape)
+    (lif(whole, kind, gradient)[0] * weights).sum().backward()
+    v = None
+    for step in range(len(x)):
+        spikes, v = lif(each[step : step + 1], kind, PLAIN, Given(v=v))
+        (spikes * weights[step : step + 1]).sum().backward()
+        v = v.detach()
+    assert whole.grad is not None
+    assert each.grad is not None
+    assert torch.equal(whole.grad, each.grad)
 
 
 @settings(max_examples=25, deadline=None)
@@ -101,7 +133,7 @@ def test_bits_do_not_depend_on_threads_or_instruction_set(threads: int) -> None:
         after, d_v, d_a, d_b = (np.empty_like(x[0]) for _ in range(4))
         core.train_lif_forward(rows, 1, False, x, None, spikes, u, after, count, avx2)
         core.train_lif_backward(
-            rows, 1, False, u, None, x, after, d_x, d_v, d_a, d_b, 1, 4.0, False, count, avx2
+            rows, 1, False, u, None, x, after, d_x, d_v, d_a, d_b, 1, 4.0, False, True, count, avx2
         )
         return [a.tobytes() for a in (spikes, u, after, d_x, d_v, d_a, d_b)]
 

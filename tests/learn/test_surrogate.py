@@ -24,7 +24,7 @@ def native_slope(x: np.ndarray, code: int, sharpness: float, avx2: bool) -> np.n
     d_x, d_v = np.empty((1, 1, n), np.float32), np.empty((1, n), np.float32)
     core.train_lif_backward(
         rows, 0, False, u, None, np.ones_like(u), None, d_x, d_v, None, None,
-        code, sharpness, False, 1, avx2,
+        code, sharpness, False, True, 1, avx2,
     )  # fmt: skip
     return d_x.reshape(n)
 

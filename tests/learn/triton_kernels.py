@@ -40,7 +40,8 @@ def results(run, leaves: Tensors, kind: Lif | If, gradient: Gradient) -> Tensors
     weights = torch.linspace(-1, 1, spikes.numel(), dtype=spikes.dtype, device=spikes.device)
     weights = weights.reshape(spikes.shape)
     ((spikes * weights).sum() + (after * weights[0]).sum()).backward()
-    return [spikes.detach(), after.detach(), *(leaf.grad for leaf in leaves)]
+    grads = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+    return [spikes.detach(), after.detach(), *grads]
 
 
 def leaves_of(sizes: tuple[int, int, int], carried: bool, decays: tuple[int, ...]) -> Tensors:
@@ -86,6 +87,14 @@ def test_gradients_are_those_of_autograd(reset: Reset, delay: bool) -> None:
 def test_reset_to_zero(delay: bool, detach: bool) -> None:
     rule = Discretisation(reset=Reset.ZERO, reset_delay=delay, input_scale=1.0)
     same(leaves_of((5, 2, 11), True, ()), Lif(5e-3, 0.7, rule), Gradient(surrogate(), detach))
+
+
+@pytest.mark.parametrize("reset", [Reset.SUBTRACT, Reset.VALUE])
+@pytest.mark.parametrize("delay", [False, True])
+def test_without_the_way_through_time(reset: Reset, delay: bool) -> None:
+    rule = Discretisation(reset=reset, reset_value=-0.3, reset_delay=delay, input_scale=1.0)
+    gradient = Gradient(surrogate(), through_time=False)
+    same(leaves_of((5, 2, 11), True, (11,)), Lif(5e-3, 0.7, rule), gradient)
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 1, 129), (2, 70, 1), (2, 40, 5), (3, 2, 64)])

@@ -1,9 +1,9 @@
-"""A training loop for spiking networks that classify by the number of output spikes."""
+"""A training loop for spiking networks that classify by their outputs summed over the steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast, final
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from netwright.errors import JobError
 from netwright.learn.digits import Images, Labels
 from netwright.learn.network import SpikingNetwork
+from netwright.learn.rule import Batch, Counted, Rule
 
 Encode: TypeAlias = Callable[[Images], Images]
 
@@ -20,10 +21,10 @@ Encode: TypeAlias = Callable[[Images], Images]
 @final
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train: Adam, a rate that falls along a cosine, cross-entropy on counted spikes.
+    """How to train: Adam, a rate that falls along a cosine, gradients by the rule.
 
-    `count_scale` times the spikes of an output neuron is its logit. `shift_pixels`: images are
-    moved by up to so many pixels each way.
+    `count_scale` times an output (the spikes of an output neuron) is its logit. `shift_pixels`:
+    images are moved by up to so many pixels each way.
     """
 
     epochs: int = 20
@@ -32,6 +33,7 @@ class Recipe:
     count_scale: float = 1.0
     shift_pixels: int = 0
     seed: int = 0
+    rule: Rule = field(default_factory=Counted)
 
 
 @final
@@ -72,14 +74,12 @@ def fit(
         for chosen in _batches(len(labels), recipe.batch, random):
             moved = shifted(images[chosen], recipe.shift_pixels, random)
             spikes, target = tensor_of(encode(moved)), tensor_of(labels[chosen])
-            logits = counts(network, spikes) * recipe.count_scale
-            loss = torch.nn.functional.cross_entropy(logits, target)
             optimiser.zero_grad()
-            cast(Any, loss).backward()
+            answer = recipe.rule.learn(network, Batch(spikes, target, recipe.count_scale), random)
             cast(Any, optimiser).step()
             schedule.step()
-            total += float(loss.detach()) * len(chosen)
-            right += int((logits.argmax(1) == target).sum())
+            total += answer.loss * len(chosen)
+            right += int((answer.logits.argmax(1) == target).sum())
             seen += len(chosen)
         epochs.append(Epoch(number, total / seen, right / seen))
         told(epochs[-1])
@@ -92,7 +92,7 @@ def tensor_of(array: np.ndarray) -> Tensor:
 
 
 def counts(network: SpikingNetwork, spikes: Tensor) -> Tensor:
-    """Spikes of every output neuron over all steps, [B, classes]."""
+    """Outputs (spikes of the last layer, or logits) over all steps, [B, classes]."""
     return network(spikes).sum(0)
 
 

@@ -137,7 +137,7 @@ class _NativeLif(torch.autograd.Function):
         core.train_lif_backward(
             rows, step.reset, step.included, u, first, d_spikes, d_after, d_x, d_first, d_decay,
             d_threshold, surrogate.formula.code, surrogate.sharpness, step.gradient.detach_reset,
-            torch.get_num_threads(), core.has_avx2(),
+            step.gradient.through_time, torch.get_num_threads(), core.has_avx2(),
         )  # fmt: skip
         needed = ctx.needs_input_grad
         return (

@@ -133,12 +133,13 @@ def backward(
     decay_outer: tl.int64, decay_inner: tl.int64,
     threshold_outer: tl.int64, threshold_inner: tl.int64,
     RESET: tl.constexpr, INCLUDED: tl.constexpr, SURROGATE: tl.constexpr, LEARNT: tl.constexpr,
-    ADJACENT: tl.constexpr, ALIGNED: tl.constexpr,
+    TIME: tl.constexpr, ADJACENT: tl.constexpr, ALIGNED: tl.constexpr,
     OUTER: tl.constexpr, INNER: tl.constexpr, STAGES: tl.constexpr,
 ) -> None:  # fmt: skip
     """Gradients for x, the membrane carried in and, when LEARNT, decay and threshold of each lane.
 
-    `through` is 0 where the reset is detached, else 1. `after` is the slope of the loss by the
+    `through` is 0 where the reset is detached, else 1. TIME: a step's gradient flows to the one
+    before. `after` is the slope of the loss by the
     membrane before reset of the step after.
     """
     outer, inner, live = _lanes(outers, inners, ALIGNED, OUTER, INNER)
@@ -160,24 +161,29 @@ def backward(
         d_spike = tl.load(d_spikes_at + step * spike_step, live, 0.0)
         fires = u >= threshold if INCLUDED else u > threshold
         spike = tl.where(fires, 1.0, 0.0)
-        du = decay * after
-        left, by_threshold = u, zero
+        felt = after if TIME else zero  # what flows back from the step after
+        du = decay * felt
+        left, by_threshold, by_reset = u, zero, zero
         if RESET != 4:
             du = du + outside
         if RESET == 1:
             d_spike = d_spike - through * (threshold * du)
             left, by_threshold = u - spike * threshold, -(spike * du)
         elif RESET == 2:
-            d_spike = d_spike - through * (threshold * after)
-            by_threshold = -(spike * after)
+            d_spike = d_spike - through * (threshold * felt)
+            by_threshold, by_reset = -(spike * after), -(threshold * after)
         elif RESET >= 3:
             d_spike = d_spike + through * ((reset_value - u) * du)
             left, du = tl.where(fires, reset_value, u), (1.0 - spike) * du
         if RESET == 4:
             du = du + outside
-        by_spike = d_spike * slope(u - threshold, sharpness, SURROGATE)
+            by_reset = (reset_value - u) * (decay * after)
+        steep = slope(u - threshold, sharpness, SURROGATE)
+        by_spike = d_spike * steep
         if LEARNT:
             decay_sum = decay_sum + after * left
+            if not TIME:  # a delayed reset is part of the step after, and its threshold learns
+                by_threshold = by_threshold - through * by_reset * steep
             threshold_sum = threshold_sum + (by_threshold - by_spike)
         after = du + by_spike
         outside = zero  # what comes from outside comes to the last step only
@@ -197,7 +203,7 @@ def backward(
         threshold_sum = threshold_sum - by_spike
         before, first = (1.0 - spike) * before + by_spike, tl.where(fires, reset_value, first)
     at = outer * out_outer + inner * out_inner
-    tl.store(d_first + at, before, live)
+    tl.store(d_first + at, before if TIME else zero, live)
     if LEARNT:
         tl.store(d_decay + at, decay_sum + after * first, live)
         tl.store(d_threshold + at, threshold_sum, live)

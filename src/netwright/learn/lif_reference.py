@@ -41,6 +41,7 @@ def lif_reference(
         return _step(u - threshold, gradient.surrogate, rule.threshold_included)
 
     for step in x:
+        v = v if gradient.through_time else v.detach()
         past = spike(v) if rule.reset_delay else torch.zeros_like(v)
         past = past.detach() if gradient.detach_reset else past
         if rule.reset_delay and rule.reset in (Reset.ZERO, Reset.VALUE):

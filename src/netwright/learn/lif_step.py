@@ -29,11 +29,14 @@ _RESETS = {
 class Gradient:
     """How the backward pass goes through a spike.
 
-    `detach_reset`: nothing flows back through the reset.
+    `detach_reset`: nothing flows back through the reset. `through_time`: it flows back from step to
+    step; else the membrane carried into a step is a constant (Meng et al., ICCV 2023, SLTT), and
+    many steps in one call are the same as one call a step.
     """
 
     surrogate: Surrogate
     detach_reset: bool = False
+    through_time: bool = True
 
 
 @final

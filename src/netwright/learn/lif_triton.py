@@ -133,7 +133,7 @@ class TritonLif(torch.autograd.Function):
                     step.gradient.surrogate.sharpness, 0.0 if step.gradient.detach_reset else 1.0,
                     *u.shape, *_strides(u, d_s, *states),
                     step.reset, step.included, step.gradient.surrogate.formula.code, learnt,
-                    **tile.compiled, enable_fp_fusion=False,
+                    step.gradient.through_time, **tile.compiled, enable_fp_fusion=False,
                 )  # fmt: skip
         return (
             d_x,

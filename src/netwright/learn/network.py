@@ -16,7 +16,7 @@ from netwright.graph.format import FP32
 from netwright.graph.graph import Graph
 from netwright.graph.ops.linear import Linear
 from netwright.graph.tensor import TensorId
-from netwright.learn.lif import lif
+from netwright.learn.lif import Given, lif
 from netwright.learn.lif_step import Gradient, Spiking
 from netwright.learn.surrogate import surrogate
 
@@ -39,16 +39,37 @@ class SpikingLayer(nn.Module):
         """The neurons' spikes at every step, from rest."""
         return lif(spikes @ self.weight.t(), self.kind, self.gradient)[0]
 
+    def step(self, spikes: Tensor, carried: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One step: spikes [B, inputs] and the membrane carried in → both [B, neurons]."""
+        current = (spikes @ self.weight.t()).unsqueeze(0)
+        fired, after = lif(current, self.kind, self.gradient, Given(v=carried))
+        return fired[0], after
+
+
+@final
+class Readout(nn.Module):
+    """Weights without bias and without neurons: spikes [T, B, inputs] → logits [T, B, classes]."""
+
+    def __init__(self, inputs: int, classes: int, gain: float = 1.0) -> None:
+        super().__init__()
+        bound = gain * (3.0 / inputs) ** 0.5
+        self.weight = nn.Parameter(torch.empty(classes, inputs).uniform_(-bound, bound))
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """What every step says by itself."""
+        return spikes @ self.weight.t()
+
 
 @final
 class SpikingNetwork(nn.Module):
-    """Layers one after the other."""
+    """Layers one after the other, then the readout where there is one."""
 
-    def __init__(self, layers: Sequence[SpikingLayer]) -> None:
+    def __init__(self, layers: Sequence[SpikingLayer], readout: Readout | None = None) -> None:
         super().__init__()
         if not layers:
             raise JobError("a spiking network needs at least one layer")
         self.layers = nn.ModuleList(layers)
+        self.readout = readout
 
     def each(self, spikes: Tensor) -> list[Tensor]:
         """The spikes of every layer, [T, B, neurons] each."""
@@ -59,22 +80,42 @@ class SpikingNetwork(nn.Module):
         return found
 
     def forward(self, spikes: Tensor) -> Tensor:
-        """The spikes of the last layer."""
-        return self.each(spikes)[-1]
+        """The spikes of the last layer, or what the readout makes of them."""
+        last = self.each(spikes)[-1]
+        return last if self.readout is None else self.readout(last)
+
+    def step(
+        self, spikes: Tensor, carried: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step: the output [B, classes] and the membranes carried on, as constants.
+
+        `carried`: what the step before gave; None: at rest.
+        """
+        after: list[Tensor] = []
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, SpikingLayer)
+            spikes, v = layer.step(spikes, None if carried is None else carried[index])
+            after.append(v.detach())
+        return spikes if self.readout is None else self.readout(spikes), tuple(after)
 
 
 def rounded(network: SpikingNetwork, fraction_bits: int) -> SpikingNetwork:
     """The same network with every weight a multiple of 2^-fraction_bits."""
     layers: list[SpikingLayer] = []
+    scale = 2.0**fraction_bits
     for layer in network.layers:
         assert isinstance(layer, SpikingLayer)
         neurons, inputs = layer.weight.shape
         copy = SpikingLayer(inputs, neurons, layer.kind, layer.gradient)
         with torch.no_grad():
-            scale = 2.0**fraction_bits
             copy.weight.copy_(torch.round(layer.weight * scale) / scale)
         layers.append(copy)
-    return SpikingNetwork(layers)
+    if network.readout is None:
+        return SpikingNetwork(layers)
+    readout = Readout(*network.readout.weight.shape[::-1])
+    with torch.no_grad():
+        readout.weight.copy_(torch.round(network.readout.weight * scale) / scale)
+    return SpikingNetwork(layers, readout)
 
 
 @final
@@ -87,7 +128,10 @@ class Sizes:
 
 
 def graph_of(network: SpikingNetwork, sizes: Sizes, name: str = "spiking") -> Graph:
-    """The network as a Graph: input `spikes` [T, B, inputs]; outputs the spikes of every layer."""
+    """The network as a Graph: input `spikes` [T, B, inputs]; outputs the spikes of every layer.
+
+    Where there is a readout, its `logits` [T, B, classes] are the last output.
+    """
     builder = Builder(name)
     first = network.layers[0]
     assert isinstance(first, SpikingLayer)
@@ -102,4 +146,13 @@ def graph_of(network: SpikingNetwork, sizes: Sizes, name: str = "spiking") -> Gr
         current = builder.add(Linear(), (spikes, weight), f"current_{index}")
         spikes = builder.add(layer.kind, (current, None), f"spikes_{index}")
         outputs.append(spikes)
+    if network.readout is not None:
+        outputs.append(_readout(builder, spikes, network.readout))
     return builder.finish(outputs)
+
+
+def _readout(builder: Builder, spikes: TensorId, readout: Readout) -> TensorId:
+    values = np.ascontiguousarray(readout.weight.detach().cpu().numpy(), dtype=np.float32)
+    dims = (("class", values.shape[0]), ("input", values.shape[1]))
+    weight = builder.weight("weight_readout", dims, FP32, values)
+    return builder.add(Linear(), (spikes, weight), "logits")
