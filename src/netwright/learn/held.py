@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -32,7 +32,7 @@ class _Kept:
 
 
 @contextmanager
-def held_for_backward() -> Iterator[Held]:
+def held_for_backward() -> Generator[Held, None, None]:
     """Counts what autograd saves inside, parameters left out, each piece of memory once.
 
     A view counts as what it shows, and two saved tensors of one address as the larger.
