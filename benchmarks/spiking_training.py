@@ -1,138 +1,127 @@
 """Training one spiking layer: Linear(n, n) + LIF, batch 16, 500 steps, forward and backward.
 
-The definition is Open Neuromorphic's benchmark of spiking libraries; beside its own parameters all
-libraries run once more with the same dynamics (decay 0.95, threshold 1, subtracting reset, input
-as it is), where the neurons do spike. Processor seconds of one step on one thread; turns of all
-contestants are interleaved and the median is shown.
+The definition is Open Neuromorphic's benchmark of spiking libraries; with --common all libraries
+have the same dynamics (decay 0.95, threshold 1, subtracting reset, input as it is), where the
+neurons do spike. Processor seconds of a step on one thread. Every library has a process of its own,
+and all take turns. The gauge of the probe is looked at before and after the product, the neurons
+and the weights' gradient; "left alone" is each of the three brought to the gauge's least, as
+benchmarks/truth.py does. Run by a Python that has torch and the peers:
 
-    python -m benchmarks.spiking_training --neurons 1024 --turns 7
+    python -m benchmarks.spiking_training --neurons 1024 --turns 9
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import final
 
-import torch
+import numpy as np
+from benchmarks.tables import machine_line, show
+from benchmarks.workers.protocol import OURS, Answer, Worker, WorkerError
+from benchmarks.workers.training import BATCH, CONTESTANTS, STEPS
 
-from netwright.graph.ops.neuron import Lif
-from netwright.graph.ops.neuron_rule import Discretisation, Method, Reset
-from netwright.learn.lif import lif
-from netwright.learn.lif_step import Gradient
-from netwright.learn.surrogate import surrogate
+from netwright.machine.probe.undisturbed import (
+    LEAST_SHARE,
+    Samples,
+    Usual,
+    sensitivity,
+    undisturbed,
+)
 
-STEPS, BATCH = 500, 16
-Layer = Callable[[torch.Tensor], torch.Tensor]
-
-
-def ours(common: bool) -> Layer:
-    if common:
-        rule = Discretisation(5e-2, Method.EULER, Reset.SUBTRACT, input_scale=1.0)
-        kind = Lif(1.0, 1.0, rule)
-    else:  # SpikingJelly's: tau 5 steps, decaying input, reset to zero
-        kind = Lif(5.0, 1.0, Discretisation(1.0, Method.EULER, Reset.ZERO, threshold_included=True))
-    gradient = Gradient(surrogate("atan"))
-    return lambda x: lif(x, kind, gradient)[0]
+GATES = {(1024, False): 0.50, (256, False): 0.08}  # seconds a step, by neurons and same dynamics
+WARM_UPS = 3  # steps until the allocators have settled
+SLICES = 3
 
 
-def spikingjelly(common: bool) -> Layer:
-    from spikingjelly.activation_based import functional, neuron
-    from spikingjelly.activation_based.surrogate import ATan
+@final
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A contestant's steps: slices [step][slice] = (seconds, gauge); spikes a neuron and step."""
 
-    if common:
-        node = neuron.LIFNode(20.0, False, 1.0, None, ATan(), step_mode="m")
-    else:
-        node = neuron.LIFNode(tau=5.0, surrogate_function=ATan(), step_mode="m")
+    name: str
+    steps: list[list[tuple[float, float]]]
+    rate: float
 
-    def layer(x: torch.Tensor) -> torch.Tensor:
-        functional.reset_net(node)
-        return node(x)
+    @property
+    def seconds(self) -> list[float]:
+        """Of each step."""
+        return [sum(s for s, _ in step) for step in self.steps]
 
-    return layer
-
-
-def snntorch(common: bool) -> Layer:
-    import snntorch as snn
-
-    node = snn.Leaky(beta=0.95, reset_delay=not common)
-
-    def layer(x: torch.Tensor) -> torch.Tensor:
-        membrane, spikes = node.init_leaky(), []
-        for step in x:
-            spike, membrane = node(step, membrane)
-            spikes.append(spike)
-        return torch.stack(spikes)
-
-    return layer
-
-
-def norse(common: bool) -> Layer:
-    from norse.torch import LIFBoxCell, LIFBoxParameters
-
-    if common:
-        raise ImportError("its input is scaled by dt / tau")
-    cell = LIFBoxCell(LIFBoxParameters(tau_mem_inv=torch.tensor(100.0), v_th=torch.tensor(1.0)))
-
-    def layer(x: torch.Tensor) -> torch.Tensor:
-        state, spikes = None, []
-        for step in x:
-            spike, state = cell(step, state)
-            spikes.append(spike)
-        return torch.stack(spikes)
-
-    return layer
+    def cells(self, usual: Usual, product: float, gate: float | None) -> list[str]:
+        """One line of the table; `product` is the bare Linear's median."""
+        slices: list[Samples] = [[(*s[i], 0.0) for s in self.steps] for i in range(SLICES)]
+        power = sensitivity(slices, usual)
+        alone = sum(median(undisturbed(samples, power, usual)) for samples in slices)
+        share = usual.num_alone([s for samples in slices for s in samples]) / (
+            SLICES * len(self.steps)
+        )
+        middle = median(self.seconds)
+        kept = gate is not None and self.name == "netwright"
+        return [
+            self.name,
+            f"{middle:.3f}",
+            f"{min(self.seconds):.3f}",
+            f"{alone:.3f}",
+            f"{share:.0%}",
+            f"{middle - product:+.3f}",
+            ("reached" if middle < (gate or 0) else "missed") if kept else "",
+            "" if self.name == "bare Linear" else f"{100 * self.rate:.2f} %",
+        ]
 
 
-CONTESTANTS = {
-    "netwright": ours,
-    "SpikingJelly": spikingjelly,
-    "snnTorch": snntorch,
-    "Norse": norse,
-    "bare Linear": lambda common: lambda x: x,
-}
-
-
-def step(linear: torch.nn.Linear, layer: Layer, x: torch.Tensor) -> tuple[float, float]:
-    """Processor seconds, and spikes a neuron and step."""
-    linear.zero_grad()
-    start = time.process_time()
-    out = layer(linear(x))
-    out.sum().backward()
-    return time.process_time() - start, float(out.detach().mean())
+def measure(names: list[str], neurons: int, common: bool, turns: int) -> list[Measured]:
+    """All contestants in turn; one that is missing is left out, and that is said."""
+    running: dict[str, Worker] = {}
+    steps: dict[str, list[Answer]] = {}
+    arguments = [str(neurons), *(["common"] if common else [])]
+    try:
+        for name in names:
+            try:
+                worker = Worker(OURS, "benchmarks.workers.training", name, arguments)
+            except WorkerError as error:
+                print(f"{name}: left out ({error})")
+                continue
+            running[name] = worker
+            for _ in range(WARM_UPS):
+                worker.ask({})
+        for _ in range(turns):
+            for name, worker in running.items():
+                steps.setdefault(name, []).append(worker.ask({}))
+    finally:
+        for worker in running.values():
+            worker.close()
+    return [
+        Measured(name, [[(s[0], s[1]) for s in a["slices"]] for a in answers], answers[-1]["rate"])
+        for name, answers in steps.items()
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--neurons", type=int, default=1024)
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--only", nargs="*", default=list(CONTESTANTS))
     parser.add_argument("--common", action="store_true", help="the same dynamics for all")
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    n = given.neurons
-    linear = torch.nn.Linear(n, n)
-    x = torch.randn(STEPS, BATCH, n)
-    layers: dict[str, Layer] = {}
-    for name in given.only:
-        try:
-            layers[name] = CONTESTANTS[name](given.common)
-        except ImportError as error:
-            print(f"{name}: left out ({error})")
-    seconds: dict[str, list[float]] = {name: [] for name in layers}
-    rates: dict[str, float] = {}
-    for turn in range(given.turns + 1):  # the first warms up
-        for name, layer in layers.items():
-            took, rates[name] = step(linear, layer, x)
-            if turn:
-                seconds[name].append(took)
+    found = measure(given.only, given.neurons, given.common, given.turns)
+    gauges = [gauge for each in found for step in each.steps for _, gauge in step]
+    usual = Usual(float(np.quantile(gauges, LEAST_SHARE)), 0.0)
+    bare = [median(each.seconds) for each in found if each.name == "bare Linear"]
+    gate = GATES.get((given.neurons, given.common))
+    print(machine_line())
+    print(f"gauge: least {1e6 * usual.reference_seconds:.1f} us, median {1e6 * median(gauges):.1f}")
     kind = "the same dynamics" if given.common else "each library's parameters"
-    print(f"Linear({n}, {n}) + LIF, batch {BATCH}, {STEPS} steps, {kind}: CPU s a step")
-    for name, took in seconds.items():
-        rate = f"{100 * rates[name]:.2f} % spikes" if name != "bare Linear" else ""
-        print(f"  {name:13} median {statistics.median(took):.4f}  best {min(took):.4f}  {rate}")
+    n = given.neurons
+    show(
+        f"Linear({n}, {n}) + LIF, batch {BATCH}, {STEPS} steps, {kind}: CPU s of a training step",
+        [
+            "library", "median", "best", "left alone", "slices left alone", "beside bare Linear",
+            "" if gate is None else f"gate < {gate:.2f}", "spikes",
+        ],
+        [each.cells(usual, bare[0] if bare else 0.0, gate) for each in found],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

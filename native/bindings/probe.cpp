@@ -70,7 +70,10 @@ class Rotation {
     for (const auto& each : rotated_) current_.push_back(each.operand);
   }
   const Operand* current() const { return current_.data(); }
-  bool streams() const { return copies_ > 1; }
+  // Whether other lines are read at every call; a number that counts is the same line.
+  bool streams() const {
+    return copies_ > 1 && std::ranges::any_of(rotated_, [](const Rotated& each) { return each.copy_stride >= kLine; });
+  }
   void next() {
     at_ = (at_ + 1) % copies_;
     for (std::size_t i = 0; i < current_.size(); ++i)

@@ -57,8 +57,8 @@ def origin(
     """The level that a kind of traffic comes from, and the bytes touched between two uses."""
     path = machine.path(unit)
     if kind is not TrafficKind.ACTIVATIONS and setting.weights_reuse_bytes is not None:
-        # Keys and values are met once in a pass, as weights are.
-        reuse = setting.weights_reuse_bytes
+        # Keys and values are met once in a pass, as weights are; what is drawn from more seldom.
+        reuse = max(setting.weights_reuse_bytes, work.drawn_bytes)
     elif kind is TrafficKind.WEIGHTS:
         return path.index(machine.store(unit)), float("inf")
     else:

@@ -17,7 +17,7 @@ class TrafficKind(Enum):
 
     WEIGHTS = "weights"
     ACTIVATIONS = "activations"
-    CACHE = "cache"  # keys and values
+    CACHE = "cache"  # keys and values, and states: kept from pass to pass
 
 
 @final
@@ -37,17 +37,20 @@ class Work:
 
     `variant` and `sizes` are the row key and coordinates of measured tables (cost/formulas says
     which sizes each opcode has). `operations` counts multiply and add separately by arithmetic
-    class. `working_set_bytes` is everything that the task touches.
+    class; sizes that are expected rather than known need not be whole. `working_set_bytes` is
+    everything that the task touches; `drawn_bytes` what its weights are drawn from where it reads
+    others at every call (rows of whoever fired), else 0.
     """
 
     opcode: str
     variant: str
-    sizes: tuple[int, ...]
+    sizes: tuple[float, ...]
     operations: tuple[tuple[str, float], ...]
     traffic: tuple[Traffic, ...]
     working_set_bytes: int
     launches: int = 1
     synchronisations: int = 1
+    drawn_bytes: int = 0
 
     @property
     def num_operations(self) -> float:

@@ -153,7 +153,7 @@ def _sequence(shape: torch.Size) -> Tensor:
     """An empty array in memory that the core keeps for the next one: fresh pages are dear."""
     if shape.numel() * 4 < KEPT_FROM_BYTES:
         return torch.empty(shape, dtype=torch.float32)
-    return torch.from_numpy(core.train_sequence(*shape))
+    return cast(Any, torch).from_numpy(core.train_sequence(*shape))
 
 
 def _neighbours(x: Tensor) -> Tensor:

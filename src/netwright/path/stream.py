@@ -15,10 +15,17 @@ import numpy as np
 from netwright.errors import FormatError, JobError
 from netwright.graph.graph import Graph
 from netwright.job.job import NO_LIMITS, Limits, Stream
+from netwright.native import core
 from netwright.path import later
 from netwright.path.outcome import Figures, Outcome, promise
 from netwright.path.prepare import Progress, silent
-from netwright.run.memory import peak_resident_bytes, reset_peak, resident_bytes
+from netwright.program.program import ArenaKind
+from netwright.run.memory import (
+    mapped_bytes,
+    peak_resident_bytes,
+    reset_peak,
+    resident_bytes,
+)
 from netwright.run.native import NativeRuntime
 
 if TYPE_CHECKING:
@@ -126,7 +133,9 @@ def run_circuit(
     plan = later.make_plan(graph, machine, Stream(steps=steps, limits=limits))
     program = plan.lower()
     progress("running", 0.5)
-    before = resident_bytes()
+    # The core and the weights that lowering made are there already, and the program needs them.
+    made = sum(a.size_bytes for a in program.arenas if a.kind is ArenaKind.CONSTANT)
+    before = resident_bytes() - made - mapped_bytes(core.__file__)
     reset_peak()
     runtime = NativeRuntime(program)
     begins = any(entry.name == "start" for entry in program.entries)

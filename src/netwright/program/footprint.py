@@ -122,7 +122,8 @@ def beside_bytes(program: Program, calls: Iterable[Call]) -> int:
     seen: set[object] = set()
     for name, symbols in calls:
         entry = entries[name]
-        copies = max(copies, sum(_size(operand, symbols) for _, operand in entry.outputs))
+        if entry.repeats == 1:  # what many steps record is looked at where it lies
+            copies = max(copies, sum(_size(operand, symbols) for _, operand in entry.outputs))
         key = (name, tuple(sorted(symbols.items())))
         if key not in seen:
             seen.add(key)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
+MAPPINGS = Path("/proc/self/smaps")
 
 
 def _field(name: str) -> int:
@@ -28,3 +29,15 @@ def peak_resident_bytes() -> int:
 def reset_peak() -> None:
     """Forgets earlier peaks: `peak_resident_bytes` starts again from what is resident now."""
     CLEAR.write_text("5")
+
+
+def mapped_bytes(path: str) -> int:
+    """Resident now of a file that is mapped, in all its mappings."""
+    total, ours = 0, False
+    for line in MAPPINGS.read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if "-" in fields[0]:
+            ours = len(fields) > 5 and fields[5] == path
+        elif ours and fields[0] == "Rss:":
+            total += int(fields[1]) * 1024
+    return total

@@ -71,7 +71,7 @@ def function_operations(code: float, elements: int) -> float:
 def plain(
     opcode: str,
     variant: str,
-    sizes: tuple[int, ...],
+    sizes: tuple[float, ...],
     operations: float,
     read: int,
     written: int,

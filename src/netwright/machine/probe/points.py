@@ -37,6 +37,9 @@ class ProbeOperand:
     `resident`: weights, or keys and values, which a program meets once in a pass. What is neither
     resident nor written was made by the task before. Where `ramp` is not 0, element e is e times
     it; where `below` is not 0, elements are drawn evenly below it: indices that a kernel may trust.
+    `bits` (few, many): in every row so few of the first so many bits are set, drawn evenly. `ones`
+    (few, many): so few of so many numbers in a row are 1, the others 0. `turns`: one number, which
+    counts from 0 to one less than that from call to call.
     """
 
     format: str
@@ -46,6 +49,14 @@ class ProbeOperand:
     resident: bool = False
     ramp: int = 0
     below: int = 0
+    bits: tuple[int, int] | None = None
+    ones: tuple[int, int] | None = None
+    turns: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its contents matter."""
+        return bool(self.ramp or self.below or self.bits or self.ones or self.turns)
 
 
 @final
@@ -53,7 +64,9 @@ class ProbeOperand:
 class KernelPoint:
     """One kernel at one size. `variant` and `sizes` are those that `cost.work` gives it.
 
-    `stands_for`: other regimes in which it takes the same time.
+    `stands_for`: other regimes in which it takes the same time. `between_bytes`: of other memory
+    that are read between two calls; None: none where weights are warm, else what empties the inner
+    caches.
     """
 
     opcode: str
@@ -63,6 +76,12 @@ class KernelPoint:
     operands: tuple[ProbeOperand | None, ...]
     parameters: tuple[int | float, ...]
     stands_for: tuple[Regime, ...] = ()
+    between_bytes: int | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether its weights are others at every call, and come from the main memory."""
+        return self.regime is Regime.COLD and not any(o and o.turns for o in self.operands)
 
 
 def point(

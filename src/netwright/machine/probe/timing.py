@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -40,17 +41,20 @@ class Timer:
         cold = [o for o in point.operands if o and o.resident and point.regime is Regime.COLD]
         stride = max((_padded(o) for o in cold), default=0)
         segment = self._cold.size // max(len(cold), 1) // 64 * 64
-        copies = max(1, segment // stride) if stride else 1
+        turns = max((o.turns for o in point.operands if o), default=0)
+        copies = turns or (max(1, segment // stride) if stride else 1)
         operands: list[TimedOperand] = []
         free = taken = 0
         for index, operand in enumerate(point.operands):
             if operand is None:
                 operands.append(None)
                 continue
-            if operand.ramp or operand.below:
-                raw, step = _indices(operand), 0
-            elif operand in cold and copies > 1:
-                raw, step = self._cold[taken * segment : (taken + 1) * segment], stride
+            if operand.is_told:
+                raw, step = _told(operand), 8 if operand.turns else 0
+            elif operand in cold and stride <= segment and copies > 1:
+                # With turns, other rows of it are read at every call.
+                raw = self._cold[taken * segment : (taken + 1) * segment]
+                step = 0 if turns else stride
                 taken += 1
             else:
                 raw, step = self._slice(free, operand), 0
@@ -58,7 +62,9 @@ class Timer:
             produced = index >= written and not operand.resident
             shape, strides = list(operand.shape), list(operand.stride_bytes)
             operands.append((raw, CODES[operand.format], shape, strides, step, produced))
-        between = 0 if point.regime is Regime.WARM else BETWEEN_BYTES
+        between = point.between_bytes
+        if between is None:
+            between = 0 if point.regime is Regime.WARM else BETWEEN_BYTES
         parameters, fast = list(point.parameters), core.has_avx2()
         try:
             return core.time_call(
@@ -72,14 +78,34 @@ class Timer:
         return self._pool[start:end] if end <= self._pool.size else _filled(operand.size_bytes)
 
 
-def _indices(operand: ProbeOperand) -> NDArray[np.uint8]:
-    """Numbers that rise evenly, or are drawn evenly: bytes of an operand's own, row after row."""
+@lru_cache(maxsize=128)
+def _told(operand: ProbeOperand) -> NDArray[np.uint8]:
+    """The bytes of an operand whose contents matter: its own, row after row."""
+    draw = np.random.default_rng(operand.size_bytes)
     dtype = np.dtype(DTYPES.get(operand.format, operand.format))
     count = operand.size_bytes // dtype.itemsize
-    values = operand.ramp * np.arange(count)
+    if operand.turns:
+        return np.arange(operand.turns, dtype=np.int64).view(np.uint8)
+    if operand.bits:
+        few, many = operand.bits
+        rows, width = operand.shape[0], 8 * operand.shape[1]
+        return np.packbits(_chosen(draw, rows, few, many, width), bitorder="little")
+    if operand.ones:
+        few, many = operand.ones
+        return _chosen(draw, count // many, few, many, many).astype(dtype).view(np.uint8).ravel()
     if operand.below:
-        values = np.random.default_rng(count).integers(0, operand.below, count)
-    return values.astype(dtype).view(np.uint8)
+        return draw.integers(0, operand.below, count, dtype=dtype).view(np.uint8)
+    return (operand.ramp * np.arange(count)).astype(dtype).view(np.uint8)
+
+
+def _chosen(
+    draw: np.random.Generator, rows: int, few: int, many: int, width: int
+) -> NDArray[np.bool_]:
+    """[rows, width] of which `few` of the first `many` of each row are set."""
+    found = np.zeros((rows, width), np.bool_)
+    for row in found:
+        row[draw.choice(many, few, replace=False)] = True
+    return found
 
 
 DTYPES = {"fp32": "float32"}

@@ -56,7 +56,7 @@ class Usual:
 def usual_of(taken: Mapping[KernelPoint, Samples]) -> Usual:
     """The least of the gauges over all samples of a probe."""
     references = [s[1] for samples in taken.values() for s in samples]
-    streams = [s[2] for p, samples in taken.items() if p.regime is Regime.COLD for s in samples]
+    streams = [s[2] for p, samples in taken.items() if p.streams for s in samples]
     least = [float(np.quantile(seen or [0.0], LEAST_SHARE)) for seen in (references, streams)]
     return Usual(least[0], least[1])
 
