@@ -17,7 +17,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # A checkout keeps them beside src/; a wheel carries them inside the package.
 _HOMES = (_PACKAGE.parents[1] / "studies", _PACKAGE / "studies")
 MOST_BYTES = 1 << 20
-_OLD = ("pipelines", "spatial")  # not in this form yet
+_OLD = ("spatial",)  # not in this form yet
 
 
 @final
