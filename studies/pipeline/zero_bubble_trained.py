@@ -15,6 +15,7 @@ from statistics import median
 import netwright as nw
 from netwright.graph.zoo import gpt
 from netwright.graph.zoo.gpt import GptSizes
+from netwright.path.train import Training
 from netwright.study import Claim, Finding, Paper, Study, at_least, at_most, main
 
 TEXT = (Path(__file__).parents[2] / "examples" / "shakespeare.txt").read_bytes()
@@ -62,7 +63,7 @@ BEFORE = Claim(
 )
 
 
-def run(tokens: int, job: nw.Train, machine: str = "raspberry-pi-5"):
+def run(tokens: int, job: nw.Train, machine: str = "raspberry-pi-5") -> Training:
     """One training; a machine of the library only gives the plan a title and a price."""
     sizes = GptSizes(256, width=240, layers=8, heads=6, tokens=tokens, batch=2, tied=False)
     found = nw.train(gpt(sizes), nw.machine(machine), job, TEXT)
@@ -138,7 +139,7 @@ study = Study(
     differences=(
         "The paper has GPUs and models of 1.5 to 28 billion parameters; the slow link here is a"
         " delay of 20 ms added to every message.",
-        "Bounds on the speed-ups were set after earlier runs of the same comparison (1.08 and 1.25).",
+        "Bounds on the speed-ups were set after earlier runs of the comparison (1.08 and 1.25).",
         "The optimiser's step is not post-validated: no gradient is clipped.",
     ),
     needs=("torch",),

@@ -24,7 +24,7 @@ from netwright.errors import JobError
 from netwright.machine.load import machine as machine_of
 from netwright.path.schedules import Comparison, Scheduled, Wish, compare_schedules
 from netwright.path.staged import Staged, staged, training_network
-from netwright.plan.pipeline.build import BUILDERS
+from netwright.plan.pipeline.build import BUILDERS, split_name
 from netwright.plan.pipeline.times import StageTimes, over_machine
 from netwright.plan.quantity import quantity
 from netwright.report.perfetto import write_trace
@@ -127,9 +127,8 @@ def _names(name: str, compare: str | None) -> list[str]:
     if compare == "all":
         return list(BUILDERS)
     names = [name] if compare is None else [n.strip() for n in compare.split(",")]
-    unknown = [n for n in names if n not in BUILDERS]
-    if unknown:
-        raise JobError(f"no schedule {unknown[0]!r}; there are {NAMES}")
+    for one in names:
+        split_name(one)
     return names
 
 

@@ -13,7 +13,7 @@ from netwright.cli.screen import print_json, progress, say
 from netwright.errors import JobError, UnsupportedError
 from netwright.job.train import AdamW, Train
 from netwright.path.recipe import load_recipe
-from netwright.plan.pipeline.build import BUILDERS
+from netwright.plan.pipeline.build import TRAINED
 from netwright.plan.pipeline.lower import ENTRY
 from netwright.report.perfetto import write_trace
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from netwright.timeline.timeline import Timeline
 
 
-NAMES = ", ".join(BUILDERS)
+NAMES = ", ".join(TRAINED)
 
 
 def train(
@@ -36,6 +36,9 @@ def train(
     text: Annotated[Path | None, typer.Option(help="a text in place of the recipe's")] = None,
     seed: Annotated[int, typer.Option(help="which sequences of the text, in which order")] = 0,
     link_delay: Annotated[float, typer.Option(help="seconds added to every message")] = 0.0,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="keep inputs only, do forward passes again")
+    ] = False,
     on: Annotated[str, typer.Option(help="who starts the workers: here or ray")] = "here",
     report: Annotated[Path | None, typer.Option(help="write a page of the step here")] = None,
     trace: Annotated[Path | None, typer.Option(help="write a Perfetto trace of the step")] = None,
@@ -46,7 +49,7 @@ def train(
         raise UnsupportedError("train: needs PyTorch; run: pip install 'netwright[torch]'")
     if steps < 2:
         raise JobError(f"--steps: got {steps}, expected at least 2 (the first one warms up)")
-    job = Train(steps, microbatches, workers, schedule, AdamW(rate), seed, link_delay)
+    job = Train(steps, microbatches, workers, schedule, AdamW(rate), seed, link_delay, recompute)
     found = load_recipe(recipe, text)
     with progress() as told:
 

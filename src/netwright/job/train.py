@@ -39,7 +39,9 @@ class Train:
     """`steps` steps of `microbatches` micro-batches each, the loss being the mean over all.
 
     The graph is that of one micro-batch: its batch dim says how many sequences that is. Results do
-    not depend on `workers` or `schedule`.
+    not depend on `workers`, `schedule` or `recompute`: with it a chunk keeps only its input of a
+    micro-batch and does the forward pass again before the backward one (Chen et al., arXiv
+    1604.06174; GPipe, arXiv 1811.06965).
 
     Raises:
         JobError: a count is below one.
@@ -52,6 +54,7 @@ class Train:
     optimiser: Optimiser = field(default_factory=AdamW)
     seed: int = 0
     link_delay_seconds: float = 0.0
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "microbatches", "workers"):

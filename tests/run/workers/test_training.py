@@ -21,7 +21,7 @@ from netwright.graph.zoo.gpt import GptSizes, gpt
 from netwright.job.train import AdamW, Train
 from netwright.machine.load import library_machine
 from netwright.path.train import Training, train, train_planned, training_plan
-from netwright.plan.pipeline.build import BUILDERS
+from netwright.plan.pipeline.build import TRAINED
 from netwright.plan.pipeline.lower import TRANSFER
 from netwright.plan.pipeline.step import SHARED
 from netwright.plan.pipeline.train import cuts_of
@@ -101,7 +101,7 @@ def folded(works: Sequence[Work], steps: int, told) -> bool:
     return run_locally((replace(works[0], chunks=chunks, program=one),), steps, told)
 
 
-@pytest.mark.parametrize("schedule", BUILDERS)
+@pytest.mark.parametrize("schedule", TRAINED)
 def test_the_order_of_passes_changes_no_bit(schedule: str) -> None:
     found = trained(Train(3, 4, 4, schedule), folded)
     assert found.losses == alone().losses
@@ -121,7 +121,7 @@ def tied_alone() -> Training:
     return tied(Train(steps=3, microbatches=4, schedule="gpipe"))
 
 
-@pytest.mark.parametrize("schedule", BUILDERS)
+@pytest.mark.parametrize("schedule", TRAINED)
 def test_a_weight_of_two_chunks_is_trained_as_one(schedule: str) -> None:
     """The embedding is the output matrix: its holders sum their gradients before the step."""
     assert tied(Train(3, 4, 4, schedule), folded).losses == tied_alone().losses
@@ -153,6 +153,22 @@ def test_one_process_trains_a_tied_weight_as_torch_does() -> None:
 
 def test_memory_is_planned_to_the_byte() -> None:
     assert alone().typical().peak_memory_bytes == alone().plan.peak_memory_bytes
+
+
+@pytest.mark.parametrize("schedule", ["gpipe", "zb-h1", "v-half"])
+def test_passes_done_again_change_no_bit_and_hold_less(schedule: str) -> None:
+    found = trained(Train(3, 4, 1, schedule, recompute=True))
+    assert found.losses == alone().losses
+
+
+def test_memory_with_passes_done_again_is_planned_and_less() -> None:
+    plain, again = (
+        trained(Train(2, 8, 2, "gpipe", recompute=recompute)) for recompute in (False, True)
+    )
+    held, less = (one.typical().peak_memory_bytes for one in (plain, again))
+    assert less < held / 2
+    assert again.plan.peak_memory_bytes < plain.plan.peak_memory_bytes / 2
+    assert less <= again.plan.peak_memory_bytes <= 1.3 * less
 
 
 def test_the_step_is_timed_on_one_clock() -> None:

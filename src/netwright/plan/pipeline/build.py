@@ -1,4 +1,4 @@
-"""Build: a schedule by its name."""
+"""Build: a schedule by its name, some with a number: `hanayo:2` has two waves."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from netwright.plan.pipeline.one_forward_one_backward import one_forward_one_bac
 from netwright.plan.pipeline.schedule import Schedule, verify
 from netwright.plan.pipeline.times import StageTimes, peaks
 from netwright.plan.pipeline.v_shape import reorder, v_half, v_min, v_placement, v_zero_bubble
+from netwright.plan.pipeline.wave import chimera, hanayo, wave_placement
 from netwright.plan.pipeline.zero_bubble import zero_bubble_h1, zero_bubble_h2
 
 
@@ -26,6 +27,7 @@ class Request:
     microbatches: int
     times: StageTimes
     limit: float
+    number: int | None = None  # what the name says after its colon
 
 
 Builder: TypeAlias = Callable[[Request], Schedule]
@@ -38,6 +40,19 @@ def _closed(make: Callable[[int, int], Schedule]) -> Builder:
 
 def _automatic(request: Request) -> Schedule:
     return automatic_zero_bubble(request.microbatches, request.times, request.limit)
+
+
+def _interleaved(request: Request) -> Schedule:
+    return interleaved(request.workers, request.microbatches, request.number or 2)
+
+
+def _hanayo(request: Request) -> Schedule:
+    waves = request.number or 1
+    return hanayo(request.workers, request.microbatches, request.times, waves, request.limit)
+
+
+def _chimera(request: Request) -> Schedule:
+    return chimera(request.workers, request.microbatches, request.times)
 
 
 def _polished(make: Callable[[int, int], Schedule]) -> Builder:
@@ -56,15 +71,21 @@ def _polished(make: Callable[[int, int], Schedule]) -> Builder:
 BUILDERS: Mapping[str, Builder] = {
     "gpipe": _closed(gpipe),
     "1f1b": _closed(one_forward_one_backward),
-    "1f1b-interleaved": _closed(interleaved),
+    "1f1b-interleaved": _interleaved,
     "zb-h1": _closed(zero_bubble_h1),
     "zb-h2": _closed(zero_bubble_h2),
     "zb-auto": _automatic,
     "v-min": _polished(v_min),
     "v-half": _polished(v_half),
     "v-zb": _polished(v_zero_bubble),
+    "hanayo": _hanayo,
+    "chimera": _chimera,
 }
 V_SHAPED = ("v-min", "v-half", "v-zb")
+TRAINED = tuple(name for name in BUILDERS if name != "chimera")  # that nw.train can run
+# What a number after a name is, and what it is without one.
+MOST = 64
+NUMBERED = {"1f1b-interleaved": ("chunks a worker", 2), "hanayo": ("waves", 1)}
 
 
 def placement_for(name: str, workers: int) -> tuple[int, ...]:
@@ -73,11 +94,30 @@ def placement_for(name: str, workers: int) -> tuple[int, ...]:
     Raises:
         PlanError: there is no such schedule.
     """
-    if name not in BUILDERS:
-        raise PlanError(f"no pipeline schedule {name!r}; there are {', '.join(BUILDERS)}")
-    if name == "1f1b-interleaved":
-        return (*range(workers), *range(workers))
-    return v_placement(workers) if name in V_SHAPED else tuple(range(workers))
+    base, number = split_name(name)
+    if base == "1f1b-interleaved":
+        return tuple(range(workers)) * (number or 2)
+    if base == "hanayo":
+        return wave_placement(workers, number or 1)
+    return v_placement(workers) if base in V_SHAPED else tuple(range(workers))
+
+
+def split_name(name: str) -> tuple[str, int | None]:
+    """A name as `--schedule` takes it: `hanayo:2` is hanayo with two waves.
+
+    Raises:
+        PlanError: there is no such schedule, or it takes no such number.
+    """
+    base, colon, digits = name.partition(":")
+    if base not in BUILDERS:
+        raise PlanError(f"no pipeline schedule {base!r}; there are {', '.join(BUILDERS)}")
+    if not colon:
+        return base, None
+    what = NUMBERED.get(base)
+    if what is None or not digits.isdecimal() or not 1 <= int(digits) <= MOST:
+        taken = f"takes {what[0]}, 1 to {MOST}, after the colon" if what else "takes no number"
+        raise PlanError(f"schedule {name!r}: {base} {taken}")
+    return base, int(digits)
 
 
 def build(
@@ -98,13 +138,12 @@ def build(
         raise PlanError(
             f"{name}: {workers} workers and {microbatches} micro-batches; expected at least one"
         )
-    if name not in BUILDERS:
-        raise PlanError(f"no pipeline schedule {name!r}; there are {', '.join(BUILDERS)}")
+    base, number = split_name(name)
     even = (1.0,) * workers
     given = times or StageTimes(even, even, even, (0.0,) * workers)
     if given.num_workers != workers:
         raise PlanError(f"{name}: times of {given.num_workers} stages for {workers} workers")
     limit = float(workers) if memory_limit is None else memory_limit
-    schedule = BUILDERS[name](Request(workers, microbatches, given, limit))
+    schedule = BUILDERS[base](Request(workers, microbatches, given, limit, number))
     verify(schedule)
     return schedule

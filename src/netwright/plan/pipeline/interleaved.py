@@ -42,7 +42,8 @@ def interleaved(workers: int, microbatches: int, chunks_each: int = 2) -> Schedu
         order += [back(turn) for turn in range(total - warm_up, total)]
         orders.append(tuple(order))
     placement = tuple(chunk % workers for chunk in range(workers * chunks_each))
-    return Schedule("1f1b-interleaved", tuple(orders), placement, microbatches)
+    name = "1f1b-interleaved" + ("" if chunks_each == 2 else f":{chunks_each}")
+    return Schedule(name, tuple(orders), placement, microbatches)
 
 
 def _turn(turn: int, workers: int, chunks_each: int) -> tuple[int, int]:

@@ -36,9 +36,13 @@ ACTIVATION_BYTES = 1 << 20
 
 
 def lower_schedule(
-    schedule: Schedule, kept: float = 0.5, activation_bytes: int = ACTIVATION_BYTES
+    schedule: Schedule,
+    kept: float = 0.5,
+    activation_bytes: int = ACTIVATION_BYTES,
+    working_bytes: int = 0,
 ) -> Program:
-    """The program of one step, entry "train"; `activation_bytes`: one micro-batch on one worker.
+    """The program of one step, entry "train"; `activation_bytes`: one micro-batch on one worker;
+    `working_bytes`: what a backward pass makes anew.
 
     Parameters of a pass: chunk, micro-batch; of a transfer: 0 for an activation or 1 for a
     gradient, the boundary, micro-batch.
@@ -48,7 +52,7 @@ def lower_schedule(
     """
     chunks = chunks_of(schedule)
     held = tuple(
-        hold(order, max(activation_bytes // max(chunks[w], 1), 2), kept)
+        hold(order, max(activation_bytes // max(chunks[w], 1), 2), kept, working_bytes)
         for w, order in enumerate(schedule.orders)
     )
     lowering = _Lowering(schedule, held)
@@ -97,7 +101,7 @@ class _Lowering:
         waits: list[int] = []
         for group in needs(step, self.schedule.num_chunks):
             one = next(p for p in group if p in self._at)
-            if self.schedule.placement[one.chunk] == worker:
+            if self.schedule.worker_of(one.chunk, one.microbatch) == worker:
                 waits.append(self._at[one])
             else:
                 back = int(one.kind is not FORWARD)

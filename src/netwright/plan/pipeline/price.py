@@ -108,6 +108,10 @@ class Seconds:
         low, high = cost.interval.low, cost.interval.high
         return Seconds(self.expected + cost.seconds, self.low + low, self.high + high)
 
+    def and_then(self, other: Seconds) -> Seconds:
+        """With what follows; ranges add up, as in `plus`."""
+        return Seconds(self.expected + other.expected, self.low + other.low, self.high + other.high)
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -132,14 +136,17 @@ def graph_seconds(graph: Graph, prices: Prices) -> Seconds:
     return found
 
 
-def pass_seconds(found: Derivative, prices: Prices) -> PassSeconds:
-    """A chunk's three passes; the last one with the sum of its gradients over micro-batches."""
+def pass_seconds(found: Derivative, prices: Prices, recompute: bool = False) -> PassSeconds:
+    """A chunk's three passes; the last one with the sum of its gradients over micro-batches.
+
+    `recompute`: the input gradient begins with the forward pass once more.
+    """
     weight = graph_seconds(found.weight_gradient, prices)
     for place, _ in found.weights:
         weight = weight.plus(prices.sum(math.prod(_sizes(found.forward, place))))
-    return PassSeconds(
-        graph_seconds(found.forward, prices), graph_seconds(found.input_gradient, prices), weight
-    )
+    forward = graph_seconds(found.forward, prices)
+    back = graph_seconds(found.input_gradient, prices)
+    return PassSeconds(forward, back.and_then(forward) if recompute else back, weight)
 
 
 def work_of(graph: Graph, op: Op) -> Work:

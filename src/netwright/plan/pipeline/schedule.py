@@ -47,13 +47,24 @@ class Pass:
 class Schedule:
     """`orders[w]`: the passes of worker w, one after the other. `placement[c]`: who holds chunk c.
 
-    Chunks are in model order. A schedule is checked by `verify`, not when it is made.
+    Chunks are in model order. A schedule is checked by `verify`, not when it is made. `replicas`:
+    placements of further copies of the network; micro-batches take the copies in turn.
     """
 
     name: str
     orders: tuple[tuple[Pass, ...], ...]
     placement: tuple[int, ...]
     microbatches: int
+    replicas: tuple[tuple[int, ...], ...] = ()
+
+    def copy_of(self, microbatch: int) -> int:
+        """Which copy of the network a micro-batch goes through; 0: that of `placement`."""
+        return microbatch % (1 + len(self.replicas))
+
+    def worker_of(self, chunk: int, microbatch: int) -> int:
+        """Who does a chunk's passes of a micro-batch."""
+        copy = self.copy_of(microbatch)
+        return (self.replicas[copy - 1] if copy else self.placement)[chunk]
 
     @property
     def num_workers(self) -> int:
@@ -191,11 +202,13 @@ def _crossing(
         return None
     onwards = step.kind is FORWARD
     other = step.chunk + (way if onwards else -way)
-    place = schedule.placement
-    if not 0 <= other < len(place) or place[other] == worker:
+    if not 0 <= other < schedule.num_chunks:
+        return None
+    peer = schedule.worker_of(other, step.microbatch)
+    if peer == worker:
         return None
     message = Message.ACTIVATION if onwards else Message.GRADIENT
-    return message, min(step.chunk, other), step.microbatch, place[other]
+    return message, min(step.chunk, other), step.microbatch, peer
 
 
 def _is_ready(schedule: Schedule, step: Pass, done: set[Pass]) -> bool:
@@ -205,16 +218,19 @@ def _is_ready(schedule: Schedule, step: Pass, done: set[Pass]) -> bool:
 def _verify_passes(schedule: Schedule) -> None:
     where = f"schedule {schedule.name!r}"
     place, batches = schedule.placement, schedule.microbatches
-    if batches < 1 or not place or not all(0 <= w < schedule.num_workers for w in place):
+    named = {w for copy in (place, *schedule.replicas) for w in copy}
+    alike = all(sorted(copy) == sorted(place) for copy in schedule.replicas)
+    if batches < 1 or not place or not alike or not named <= set(range(schedule.num_workers)):
         raise PlanError(
             f"{where}: {batches} micro-batches, placement {place}, {schedule.num_workers} workers;"
-            " expected one micro-batch or more and a worker for every chunk"
+            " expected one micro-batch or more, a worker for every chunk, and as many chunks of"
+            " every copy on each"
         )
     seen: Counter[Pass] = Counter()
     for worker, order in enumerate(schedule.orders):
         for step in order:
             known = 0 <= step.chunk < len(place) and 0 <= step.microbatch < batches
-            if not known or place[step.chunk] != worker:
+            if not known or schedule.worker_of(step.chunk, step.microbatch) != worker:
                 raise PlanError(f"{where}: worker {worker} has {step}, which is not its to do")
         seen.update(order)
     for step, count in seen.items():

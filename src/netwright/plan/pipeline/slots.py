@@ -20,35 +20,43 @@ _Key = tuple[int, int]  # chunk, micro-batch
 @final
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Slots of one worker's arena: first those that B frees, then those that W frees."""
+    """Slots of one worker's arena: first those that B frees, then those that W frees.
+
+    `working_bytes`: behind them, what B makes anew where the forward pass is done again.
+    """
 
     part_bytes: tuple[int, int]
     num_slots: tuple[int, int]
     slots: dict[_Key, tuple[int, int]]
+    working_bytes: int = 0
 
     @property
     def size_bytes(self) -> int:
         """Of the arena."""
+        return self._slots_bytes + self.working_bytes
+
+    @property
+    def _slots_bytes(self) -> int:
         return sum(n * b for n, b in zip(self.num_slots, self.part_bytes, strict=True))
 
     def operands(self, step: Pass, arena: int) -> tuple[Operand | None, ...]:
-        """Of F, both halves written; of B and W, nothing written and what they read."""
+        """Of F, both halves written; of B and W, what is made anew and what they read."""
         first, second = self.slots[step.chunk, step.microbatch]
         base = self.num_slots[0] * self.part_bytes[0]
-        until_input = self._view(arena, first * self.part_bytes[0], 0)
-        until_weight = self._view(arena, base + second * self.part_bytes[1], 1)
+        until_input = self._view(arena, first * self.part_bytes[0], self.part_bytes[0])
+        until_weight = self._view(arena, base + second * self.part_bytes[1], self.part_bytes[1])
         if step.kind is FORWARD:
             return until_input, until_weight
         if step.kind in (INPUT_GRADIENT, BACKWARD):
-            return None, until_input, until_weight
+            anew = self._view(arena, self._slots_bytes, self.working_bytes)
+            return anew, until_input, until_weight
         return None, None, until_weight
 
-    def _view(self, arena: int, offset_bytes: int, part: int) -> Operand | None:
-        size = self.part_bytes[part]
+    def _view(self, arena: int, offset_bytes: int, size: int) -> Operand | None:
         return Operand(arena, offset_bytes, "bytes", (size,), (1,)) if size else None
 
 
-def hold(order: Sequence[Pass], activation_bytes: int, kept: float) -> Held:
+def hold(order: Sequence[Pass], activation_bytes: int, kept: float, working_bytes: int = 0) -> Held:
     """The slots of one worker's order. B frees all but the share `kept`, W the rest."""
     until_weight = round(activation_bytes * kept)
     free: tuple[list[int], list[int]] = ([], [])
@@ -69,4 +77,5 @@ def hold(order: Sequence[Pass], activation_bytes: int, kept: float) -> Held:
             heappush(free[0], slots[key][0])
         if step.kind is not INPUT_GRADIENT:
             heappush(free[1], slots[key][1])
-    return Held((activation_bytes - until_weight, until_weight), (count[0], count[1]), slots)
+    parts = (activation_bytes - until_weight, until_weight)
+    return Held(parts, (count[0], count[1]), slots, working_bytes)

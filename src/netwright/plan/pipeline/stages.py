@@ -25,7 +25,7 @@ _COPIES = 2  # of a message between processes of one member: into the system and
 @dataclass(frozen=True, slots=True)
 class Chunks:
     """A network in chunks. `held_bytes`: kept of a micro-batch after F, and after B;
-    `message_bytes[b]`: over boundary b, one way.
+    `message_bytes[b]`: over boundary b, one way; `working_bytes`: made anew before a backward pass.
     """
 
     parts: tuple[Graph, ...]
@@ -35,10 +35,15 @@ class Chunks:
     message_bytes: tuple[int, ...]
     partition: Partition
     shared: tuple[Holders, ...]  # weights that several chunks hold
+    recompute: bool = False
+    working_bytes: tuple[int, ...] = ()
 
     def priced(self, prices: Prices) -> Chunks:
         """The same cuts by other prices; the partition is still judged by those that made it."""
-        return replace(self, passes=tuple(pass_seconds(one, prices) for one in self.derivatives))
+        return replace(
+            self,
+            passes=tuple(pass_seconds(one, prices, self.recompute) for one in self.derivatives),
+        )
 
     def stage_times(self, placement: tuple[int, ...], messages: tuple[float, ...]) -> StageTimes:
         """By worker; `messages[b]` is the seconds of one over boundary b.
@@ -76,24 +81,30 @@ class Chunks:
         return max(early, 2), late
 
 
-def chunks_of_network(graph: Graph, count: int, prices: Prices) -> Chunks:
+def chunks_of_network(graph: Graph, count: int, prices: Prices, recompute: bool = False) -> Chunks:
     """Cuts a flat network so that the chunk with most seconds of F, B and W has as few as can be.
+
+    `recompute`: B begins with F, and until then only a chunk's inputs are kept.
 
     Raises:
         PlanError: it cannot be cut into so many.
         UnsupportedError: an operator has no gradient, or a size is a symbol.
     """
-    found = partition(graph, count, lambda piece: pass_seconds(differentiate(piece), prices).total)
+    found = partition(
+        graph, count, lambda piece: pass_seconds(differentiate(piece), prices, recompute).total
+    )
     parts = cut(graph, found.places)
     derivatives = tuple(differentiate(part) for part in parts)
     return Chunks(
         parts,
         derivatives,
-        tuple(pass_seconds(one, prices) for one in derivatives),
-        tuple(_held_bytes(one) for one in derivatives),
+        tuple(pass_seconds(one, prices, recompute) for one in derivatives),
+        tuple(_held_bytes(one, recompute) for one in derivatives),
         tuple(_bytes(part, {part.outputs[0]}) for part in parts[:-1]),
         found,
         shared_weights(graph, found.places),
+        recompute,
+        tuple(_held_bytes(one, False)[0] if recompute else 0 for one in derivatives),
     )
 
 
@@ -144,13 +155,14 @@ def _copied(machine: Machine, size: int) -> float:
     return sum(_COPIES * size / rate for rate in rates)
 
 
-def _held_bytes(found: Derivative) -> tuple[int, int]:
+def _held_bytes(found: Derivative, recompute: bool) -> tuple[int, int]:
     """What a chunk keeps of a micro-batch after its forward pass, and after its input gradient."""
     late = {*found.weight_gradient.inputs, *(of for _, of in found.weights)}
     early = {*found.input_gradient.inputs, *found.weight_gradient.inputs}
     made = {*found.forward.outputs, *found.forward.inputs}
     after = made | set(found.input_gradient.outputs) | {seed for _, seed in found.seeds}
-    return _bytes(found.forward, early & made), _bytes(found.forward, late & after)
+    kept = set(found.forward.inputs) if recompute else early & made
+    return _bytes(found.forward, kept), _bytes(found.forward, late & after)
 
 
 def _bytes(graph: Graph, places: set[TensorId]) -> int:

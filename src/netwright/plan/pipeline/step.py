@@ -24,18 +24,19 @@ def lower_step(
     activation_bytes: int,
     kept: float,
     shared: Sequence[Sequence[int]] = (),
+    working_bytes: int = 0,
 ) -> Program:
     """One step of training; an update has one parameter, its chunk.
 
     `shared`: of every weight that several chunks hold, the chunks.
 
     A worker keeps `activation_bytes` of a micro-batch after its forward pass and the share `kept`
-    of that after the gradient of its input.
+    of that after the gradient of its input. `working_bytes`: what a backward pass makes anew.
 
     Raises:
         PlanError: the workers wait for each other.
     """
-    program = lower_schedule(schedule, kept, activation_bytes)
+    program = lower_schedule(schedule, kept, activation_bytes, working_bytes)
     (entry,) = program.entries
     tasks, names = list(entry.tasks), list(program.workers)
     last = {task.worker: i for i, task in enumerate(tasks) if task.opcode != TRANSFER}

@@ -131,5 +131,5 @@ def peaks(schedule: Schedule, kept: float) -> tuple[float, ...]:
 
 
 def chunks_of(schedule: Schedule) -> tuple[int, ...]:
-    """How many chunks each worker holds."""
+    """How many chunks each worker holds, of one copy of the network."""
     return tuple(schedule.placement.count(w) for w in range(schedule.num_workers))

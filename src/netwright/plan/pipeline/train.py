@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+from netwright.errors import PlanError
 from netwright.graph.graph import Graph
 from netwright.job.train import Train
 from netwright.machine.machine import Machine
 from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Alternative, Decision
-from netwright.plan.pipeline.build import BUILDERS, build, placement_for
+from netwright.plan.pipeline.build import TRAINED, build, placement_for, split_name
 from netwright.plan.pipeline.lower import ENTRY, OPCODES, TRANSFER
 from netwright.plan.pipeline.price import Prices, Seconds, graph_seconds, machine_prices
 from netwright.plan.pipeline.schedule import (
@@ -62,10 +63,15 @@ def make_training_plan(
         GraphError: the network has not one output of logits.
         UnsupportedError: an operator has no gradient, or the machine lacks an arithmetic.
     """
+    if split_name(job.schedule)[0] not in TRAINED:
+        raise PlanError(
+            f"train: {job.schedule} holds several copies of the network, and nothing sums their"
+            f" gradients here; use one of {', '.join(TRAINED)}"
+        )
     place = placement_for(job.schedule, job.workers)
     whole = with_cross_entropy(graph)
     prices = machine_prices(whole, machine, 1)
-    found = chunks_of_network(whole, len(place), prices)
+    found = chunks_of_network(whole, len(place), prices, job.recompute)
     count = machine.num_devices * prices.unit.count
     by = crew or Crew(prices, count, "by the machine's cost model, simulated")
     messages = _messages(found, machine, job)
@@ -77,7 +83,8 @@ def make_training_plan(
     if any(one.kind is WEIGHT_GRADIENT for order in schedule.orders for one in order):
         most = max(most, late)  # what W needs may be more than what B does
     shared = [[chunk for chunk, _ in holders] for holders in found.shared]
-    program = lower_step(schedule, most, min(late / most, 1.0), shared)
+    working = max(found.working_bytes, default=0)
+    program = lower_step(schedule, most, min(late / most, 1.0), shared, working)
     cuts = (CUTS, ",".join(map(str, found.partition.places)))
     program = replace(program, machine=machine.name, metadata=(*program.metadata, cuts))
     ranges = _ranges(found.priced(by.prices), job, by.prices)
@@ -200,6 +207,6 @@ def _decisions(found: Chunks, schedule: Schedule) -> tuple[Decision, ...]:
             "schedule",
             schedule.name,
             "as asked",
-            tuple(Alternative(name) for name in BUILDERS if name != schedule.name),
+            tuple(Alternative(name) for name in TRAINED if name != schedule.name),
         ),
     )

@@ -69,6 +69,24 @@ def v_placement(workers: int) -> tuple[int, ...]:
     return (*range(workers), *reversed(range(workers)))
 
 
+def lifespan_peaks(name: str, workers: int) -> tuple[float, ...]:
+    """The most that each worker can hold, in activations, from how long the block's passes live.
+
+    An activation lives from the start of its F to the end of its W; every `INTERVAL` units there is
+    one more, so ceil(lifespan / interval) of each chunk are alive at once (arXiv 2405.15362, 3.1).
+
+    Raises:
+        PlanError: there is no block for so many workers.
+    """
+    starts = _first(name, workers)
+    found: list[float] = []
+    for worker in range(workers):
+        later, earlier = _weights(starts, worker)
+        lives = (later + 1 - starts["F1", worker], earlier + 1 - starts["F0", worker])
+        found.append(sum(-(-life // INTERVAL) for life in lives) / len(lives))
+    return tuple(found)
+
+
 def reorder(name: str, workers: int, microbatches: int) -> Schedule:
     """The block of this name, with warm-up and cool-down reordered (arXiv 2405.15362).
 

@@ -60,5 +60,13 @@ def _chunk(index: int, part: Graph, count: int, job: Train) -> Chunk:
     data = tuple((i, part[i].name) for i in part.inputs if i != entry)
     step = optimiser_step(weights, job.optimiser)
     return Chunk(
-        index, found, step, job.optimiser.rate, entry, part.outputs[0], data, index == count - 1
+        index,
+        found,
+        step,
+        job.optimiser.rate,
+        entry,
+        part.outputs[0],
+        data,
+        index == count - 1,
+        job.recompute,
     )

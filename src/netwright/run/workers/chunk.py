@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -24,7 +24,7 @@ class Chunk:
 
     `entry` is the activation that the chunk before sends (None for the first), `exit` the one that
     the next receives, or the loss. `data` are the network's own inputs. The loss of the last chunk
-    is weighed by 1 / micro-batches.
+    is weighed by 1 / micro-batches. `recompute`: only inputs are kept until the backward pass.
     """
 
     index: int
@@ -35,6 +35,7 @@ class Chunk:
     exit: TensorId
     data: tuple[tuple[TensorId, str], ...]
     is_last: bool
+    recompute: bool = False
 
 
 @final
@@ -66,6 +67,8 @@ class ChunkState:
         ends = {of for _, of in found.weights}
         self._late = frozenset((*found.weight_gradient.inputs, *ends))
         self._early = frozenset((*found.input_gradient.inputs, *self._late))
+        self._inputs = frozenset(found.forward.inputs)
+        self.recomputed_bytes = 0  # in the last backward pass, beside what is saved
         self._saved: dict[int, Values] = {}
         self._seed = torch.tensor(1.0 / microbatches)
 
@@ -75,14 +78,23 @@ class ChunkState:
         if self.chunk.entry is not None:
             assert entry is not None
             values[self.chunk.entry] = entry
-        self._forward(values)
-        self._keep(microbatch, values, self._early)
+        if self.chunk.recompute:
+            self._keep(microbatch, values, self._inputs)
+            self._forward(values)
+        else:
+            self._forward(values)
+            self._keep(microbatch, values, self._early)
         return values[self.chunk.exit]
 
     def input_gradient(self, microbatch: int, seed: Tensor | None) -> Tensor | None:
         """The gradient for the chunk before; None at the first. The last chunk needs no seed."""
         found = self.chunk.derivative
         values = {**self.weights, **self._take(microbatch)}
+        if self.chunk.recompute:
+            self._forward(values)
+            self.recomputed_bytes = _bytes(
+                v for i, v in values.items() if i in self._early and i not in self.weights
+            )
         values[found.seeds[0][1]] = self._seed if seed is None else seed
         self._input(values)
         self._keep(microbatch, values, self._late)
@@ -124,12 +136,7 @@ class ChunkState:
 
     def saved_bytes(self) -> int:
         """Bytes kept for micro-batches that are under way; shared storage counts once."""
-        sizes = {
-            v.untyped_storage().data_ptr(): v.untyped_storage().nbytes()
-            for values in self._saved.values()
-            for v in values.values()
-        }
-        return sum(sizes.values())
+        return _bytes(v for values in self._saved.values() for v in values.values())
 
     def _keep(self, microbatch: int, values: Values, wanted: frozenset[TensorId]) -> None:
         self._saved[microbatch] = {
@@ -142,3 +149,8 @@ class ChunkState:
                 f"chunk {self.chunk.index}: nothing is saved of micro-batch {microbatch}"
             )
         return self._saved.pop(microbatch)
+
+
+def _bytes(values: Iterable[Tensor]) -> int:
+    sizes = {v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in values}
+    return sum(sizes.values())

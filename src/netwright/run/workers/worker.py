@@ -196,6 +196,11 @@ class Worker:
 
     def _sample(self) -> None:
         used = sum(state.saved_bytes() for state in self._chunks.values())
+        for state in self._chunks.values():
+            if state.recomputed_bytes:  # held while its backward pass ran
+                most = used + state.recomputed_bytes
+                self._memory.append(MemorySample(self._name, self._clock.now(), most))
+                state.recomputed_bytes = 0
         self._memory.append(MemorySample(self._name, self._clock.now(), used))
 
     def _report(self, step: int) -> StepReport:
