@@ -28,41 +28,32 @@ TABLE_2 = Path(__file__).with_suffix(".csv")  # normalised throughput on TPUs
 TEXT = (Path(__file__).parents[2] / "examples" / "shakespeare.txt").read_bytes()
 SEQUENCES, TOKENS, WIDTH = 8, 64, 128  # a batch, each of its sequences, an activation
 LAYERS = {3: 282.2e6, 13: 785.8e6, 103: 5.3e9, 415: 21.0e9, 1663: 83.9e9}  # Table 1
+SMALL = "a GPT of 0.9 million parameters, processes on one host"
 MANY = Claim(
     "Transformer-48 at 32 micro-batches, 2, 4 and 8 cells: largest error of fill and drain alone",
-    "Table 2",
-    0.0,
-    at_most(0.10),
-)
+    "Table 2", 0.0, at_most(0.10),
+)  # fmt: skip
 ALL = Claim(
     "Transformer-48, nine cells of the table: those that fill and drain alone give within 10 %",
-    "Table 2",
-    9,
-    exactly(9),
-    fails="at 4 micro-batches it prints 3.2 and 4.8 where fill and drain of equal cells give 2.3 and"
-    " 2.9, and at 1 it grows to 1.3 with cells that never run beside each other: more changes from"
-    " cell to cell than the number of stages, and what it is cannot be read off the table",
-)
+    "Table 2", 9, exactly(9),
+    fails="at 4 micro-batches it prints 3.2 and 4.8 where fill and drain of equal cells give 2.3"
+    " and 2.9, and at 1 it grows to 1.3 with cells that never run beside each other: more changes"
+    " from cell to cell than the number of stages, and what it is cannot be read off the table",
+)  # fmt: skip
 SIZES = Claim(
-    "parameters of the Transformer with 3 to 1,663 layers: largest difference", "Table 1", 0.0,
-    at_most(0.01),
+    "parameters of the Transformer with 3 to 1,663 layers: largest difference",
+    "Table 1", 0.0, at_most(0.01),
 )  # fmt: skip
 EQUAL = Claim(
     "losses with 2 and 4 cells, 1, 4 and 8 micro-batches, passes done again: largest relative"
     " difference from one process",
-    "section 2.2 (gradients do not depend on the partition)",
-    0.0,
-    at_most(1e-5),
-    smaller="a GPT of 0.9 million parameters, processes on one host",
-)
+    "section 2.2 (gradients do not depend on the partition)", 0.0, at_most(1e-5), smaller=SMALL,
+)  # fmt: skip
 HELD = Claim(
     "peak activations of each of four processes, 8 micro-batches: largest difference from inputs of"
     " all and the rest of one micro-batch",
-    "section 2.3: O(N + L / K N / M)",
-    0.0,
-    at_most(0.10),
-    smaller="a GPT of 0.9 million parameters, processes on one host",
-)
+    "section 2.3: O(N + L / K N / M)", 0.0, at_most(0.10), smaller=SMALL,
+)  # fmt: skip
 
 
 def speed_up(stages: int, microbatches: int) -> float:
