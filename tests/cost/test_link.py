@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from netwright.cost.link import message_seconds
+from netwright.cost.link import message_seconds, ring_seconds
 from netwright.errors import MachineError
 from netwright.machine.load import library_machine
 from netwright.machine.machine import Axis, Link, Topology
@@ -34,3 +34,14 @@ def test_members_that_are_not_there_and_links_that_are_missing() -> None:
     alone = replace(machine, links=())
     with pytest.raises(MachineError, match="no link joins the members of axis 'node'"):
         message_seconds(alone, 0, 8, 1)
+
+
+def test_a_ring_moves_all_but_the_own_part() -> None:
+    machine = library_machine("selene")
+    inside = ring_seconds(machine, range(8), 8 << 20)
+    one = message_seconds(machine, 0, 1, 1 << 20)
+    assert inside == pytest.approx(7 * one)
+    across = ring_seconds(machine, range(0, 64, 8), 8 << 20)
+    assert across == pytest.approx(7 * message_seconds(machine, 0, 8, 1 << 20))
+    assert ring_seconds(machine, range(0, 64, 8), 8 << 20, sharers=8) > 7 * across
+    assert ring_seconds(machine, (3,), 8 << 20) == 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netwright.errors import MachineError
 from netwright.machine.machine import Axis, Link, Machine
 
@@ -25,6 +27,26 @@ def message_seconds(machine: Machine, sender: int, receiver: int, message_bytes:
         return 0.0
     link = _link(machine, axis)
     return (link.latency_seconds or 0.0) + message_bytes / link.bandwidth_bytes_per_second
+
+
+def ring_seconds(
+    machine: Machine, members: Sequence[int], size_bytes: int, sharers: int = 1
+) -> float:
+    """An all-gather, or a reduce-scatter, of so many bytes by a ring over these members.
+
+    Each of the n - 1 turns moves one n-th over every neighbour's link at once, and the slowest
+    counts; twice this is an all-reduce (Patarasuk and Yuan, JPDC 2009). `sharers`: rings that use
+    the same links at the same time.
+
+    Raises:
+        MachineError: as `message_seconds`.
+    """
+    count = len(members)
+    if count < 2:
+        return 0.0
+    part = -(-size_bytes * sharers // count)
+    turns = zip(members, (*members[1:], members[0]), strict=True)
+    return (count - 1) * max(message_seconds(machine, a, b, part) for a, b in turns)
 
 
 def _axis(machine: Machine, sender: int, receiver: int) -> Axis | None:

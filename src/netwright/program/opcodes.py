@@ -52,6 +52,8 @@ STAGE_OPCODES = frozenset(
         "stage_backward",
         "transfer",
         "stage_update",
+        "gather_weights",
+        "scatter_gradients",
     }
 )
 

@@ -8,6 +8,7 @@ from typing import TypeAlias, final
 
 from netwright.errors import PlanError
 from netwright.plan.pipeline.automatic import automatic_zero_bubble, improve
+from netwright.plan.pipeline.blockwise import blockwise, breadth_first
 from netwright.plan.pipeline.gpipe import gpipe
 from netwright.plan.pipeline.interleaved import interleaved
 from netwright.plan.pipeline.one_forward_one_backward import one_forward_one_backward
@@ -46,6 +47,15 @@ def _interleaved(request: Request) -> Schedule:
     return interleaved(request.workers, request.microbatches, request.number or 2)
 
 
+def _breadth_first(request: Request) -> Schedule:
+    return breadth_first(request.workers, request.microbatches, request.times, request.number or 2)
+
+
+def _zeropp(request: Request) -> Schedule:
+    chunks = request.number or 2
+    return blockwise(request.workers, request.microbatches, request.times, chunks, request.limit)
+
+
 def _hanayo(request: Request) -> Schedule:
     waves = request.number or 1
     return hanayo(request.workers, request.microbatches, request.times, waves, request.limit)
@@ -78,6 +88,8 @@ BUILDERS: Mapping[str, Builder] = {
     "v-min": _polished(v_min),
     "v-half": _polished(v_half),
     "v-zb": _polished(v_zero_bubble),
+    "breadth-first": _breadth_first,
+    "zeropp": _zeropp,
     "hanayo": _hanayo,
     "chimera": _chimera,
 }
@@ -85,7 +97,12 @@ V_SHAPED = ("v-min", "v-half", "v-zb")
 TRAINED = tuple(name for name in BUILDERS if name != "chimera")  # that nw.train can run
 # What a number after a name is, and what it is without one.
 MOST = 64
-NUMBERED = {"1f1b-interleaved": ("chunks a worker", 2), "hanayo": ("waves", 1)}
+NUMBERED = {
+    "1f1b-interleaved": ("chunks a worker", 2),
+    "breadth-first": ("chunks a worker", 2),
+    "zeropp": ("chunks a worker", 2),
+    "hanayo": ("waves", 1),
+}
 
 
 def placement_for(name: str, workers: int) -> tuple[int, ...]:
@@ -95,7 +112,7 @@ def placement_for(name: str, workers: int) -> tuple[int, ...]:
         PlanError: there is no such schedule.
     """
     base, number = split_name(name)
-    if base == "1f1b-interleaved":
+    if base in ("1f1b-interleaved", "breadth-first", "zeropp"):
         return tuple(range(workers)) * (number or 2)
     if base == "hanayo":
         return wave_placement(workers, number or 1)

@@ -27,7 +27,7 @@ from netwright.plan.pipeline.times import StageTimes
 @final
 @dataclass(slots=True)
 class Progress:
-    """What was begun so far: passes by (worker, kind, micro-batch), micro-batches under way."""
+    """What was begun so far: how many passes of (worker, kind, chunk), micro-batches under way."""
 
     begun: Counter[tuple[int, PassKind, int]] = field(
         default_factory=Counter[tuple[int, PassKind, int]]
@@ -120,7 +120,7 @@ class _Play:
         self.ready[worker].remove(step)
         self.idle.discard(worker)
         self.orders[worker].append(step)
-        self.progress.begun[worker, step.kind, step.microbatch] += 1
+        self.progress.begun[worker, step.kind, step.chunk] += 1
         if step.chunk == 0 and step.kind is not WEIGHT_GRADIENT:
             way = self.schedule.copy_of(step.microbatch)
             self.progress.under_way[way] += 1 if step.kind is FORWARD else -1
