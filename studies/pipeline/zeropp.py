@@ -96,9 +96,9 @@ class Setting:
 
 
 def show(full: bool) -> Iterator[Finding | str]:
-    """Reduced: the smaller network with eight micro-batches."""
-    networks = ((32, 4096, 32), (48, 7168, 56)) if full else ((32, 4096, 32),)
-    pipelines = ((4, 4), (8, 2)) if full else ((4, 4),)  # workers, chunks of each
+    """Reduced: the larger network with eight micro-batches."""
+    networks = ((32, 4096, 32), (48, 7168, 56))[0 if full else 1 :]
+    pipelines = ((4, 4), (8, 2))  # workers, chunks of each
     breadth: list[float] = []
     drops, keeps, memory = breadth.copy(), breadth.copy(), breadth.copy()
     for network, (p, v), m in product(networks, pipelines, (8, 16) if full else (8,)):
