@@ -1,0 +1,150 @@
+"""FlashAttention: exact attention that never writes its scores, counted on an A100 and run here.
+
+Counted: Figure 2's attention (GPT-2 medium: 64 sequences of 1,024 tokens, 16 heads of 64, forward
+and backward in 16 bits). Run: the native tiled kernel, and the network with its scores written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from netwright import Graph, Infer, machine, plan
+from netwright.cost import attention_tiles as cost
+from netwright.cost.attention_tiles import HeadShape, HeadTile, TileOrder
+from netwright.graph.analysis import analyse
+from netwright.graph.build import Builder
+from netwright.graph.ops.attention import Attention
+from netwright.graph.ops.elementwise import Binary
+from netwright.graph.ops.linear import MatMul
+from netwright.graph.ops.softmax import Softmax
+from netwright.plan.attention_tiling import tile_attention
+from netwright.run.native import NativeRuntime
+from netwright.study import Claim, Finding, Paper, Study, at_least, at_most, main, near
+from netwright.study.clock import interleaved
+from netwright.transform.differentiate import differentiate
+
+SEQUENCES, TOKENS, HEADS, WIDTH, ITEM_BYTES = 64, 1024, 16, 64, 2
+FIGURE = "Figure 2, left (as remembered, not read again)"
+CPU = "one thread of a CPU, fp32, forward: arithmetic bounds both forms, not memory"
+
+UNFUSED = Claim("bytes, unfused, with dropout", FIGURE, 40.3e9, near(40.3e9, relative=0.25), "B")
+TILED = Claim("bytes, in the paper's tiles", FIGURE, 4.4e9, near(4.4e9, relative=0.25), "B")
+EXACT = Claim("largest error to float64, of the largest", "exact: abstract", 0, at_most(1e-5))
+QUICKER = Claim("times quicker in tiles", FIGURE, 5.7, at_least(1.5), smaller=CPU, clock=True)
+SPARSE = Claim(
+    "time of a quarter of the blocks, of a quarter of the time of all", "block-sparse: section 3.3",
+    1.0, near(1.0, relative=0.2), smaller=CPU, clock=True,
+)  # fmt: skip
+
+
+def unfused(heads: int, tokens: int, *, dropout: bool, weights_out: bool = False) -> Graph:
+    """Attention as four or six operators. With its weights as an output nothing can fuse them."""
+    builder = Builder("unfused")
+    square = (("head", heads), ("token", tokens), ("key", tokens))
+    q, k, v = (builder.input(name, (*square[:2], ("width", WIDTH))) for name in "qkv")
+    kept = builder.add(MatMul(transpose_b=True, scale=WIDTH**-0.5), (q, k))
+    if dropout:
+        kept = builder.add(Binary("add"), (kept, builder.input("mask", square[1:])))
+    weights = kept = builder.add(Softmax(2), (kept,), "softmax")
+    if dropout:
+        kept = builder.add(Binary("mul"), (weights, builder.input("dropped", square)), "dropout")
+    mixed = builder.add(MatMul(), (kept, v))
+    return builder.finish((mixed, weights) if weights_out else (mixed,))
+
+
+def fused(heads: int, tokens: int, window: int | None = None) -> Graph:
+    """The same as one operator; causal with a window."""
+    builder = Builder("fused")
+    dims = (("token", tokens), ("head", heads), ("width", WIDTH))
+    q, k, v = (builder.input(name, dims) for name in "qkv")
+    kind = Attention(WIDTH**-0.5, causal=window is not None, window=window)
+    return builder.finish((builder.add(kind, (q, k, v)),))
+
+
+def unfused_elements(*, dropout: bool) -> int:
+    """Forward and backward, an operator at a time; softmax's gradient is one kernel."""
+    made = differentiate(unfused(SEQUENCES * HEADS, TOKENS, dropout=dropout), ("mask", "dropped"))
+    forward, backward = (analyse(g, {}).works for g in (made.forward, made.input_gradient))
+    own = [w for w in backward if w.kind == "MatMul" or w.name.startswith("d_dropout")]
+    total = sum(t.elements for work in (*forward, *own) for t in work.traffic)
+    return total + 3 * SEQUENCES * HEADS * TOKENS**2  # reads weights and gradient, writes one
+
+
+def tiled_elements(tile: HeadTile) -> int:
+    """Forward and backward of all heads, keys outermost as in the paper."""
+    shape = HeadShape(TOKENS, TOKENS, WIDTH, WIDTH)
+    both = cost.forward_moved(shape, tile).total + cost.backward_moved(shape, tile).total
+    return SEQUENCES * HEADS * both
+
+
+def prepared(graph: Graph, *inputs: np.ndarray) -> tuple[NativeRuntime, np.ndarray]:
+    """Planned, lowered, loaded and run once on one thread: the runtime and its first output."""
+    runtime = NativeRuntime(plan(graph, machine("epyc-7763"), Infer()).lower(), threads=1)
+    outputs = runtime.call("forward", dict(zip("qkv", inputs, strict=True)), {})
+    return runtime, outputs[graph[graph.outputs[0]].name]
+
+
+def ratio(first: NativeRuntime, second: NativeRuntime, turns: int) -> tuple[float, str]:
+    """Seconds of the first over those of the second."""
+    calls = {n: lambda r=r: r.execute("forward", {}) for n, r in (("1", first), ("2", second))}
+    spent = interleaved(calls, turns)
+    return spent["1"] / spent["2"], f"{1e3 * spent['1']:.1f} and {1e3 * spent['2']:.1f} ms"
+
+
+def native(full: bool) -> Iterator[Finding]:
+    """The kernel against float64, its time against the scores written out, and a window's."""
+    rng, turns = np.random.default_rng(0), 9 if full else 1
+    tokens = 2048 if full else 256
+    heads = [rng.standard_normal((8, tokens, WIDTH), np.float32) for _ in range(3)]
+    turned = [np.ascontiguousarray(x.swapaxes(0, 1)) for x in heads]
+    whole, _ = prepared(unfused(8, tokens, dropout=False, weights_out=True), *heads)
+    tiled, got = prepared(fused(8, tokens), *turned)
+    exact = Attention(WIDTH**-0.5).reference([x.astype(np.float64) for x in turned])[0]
+    yield EXACT.shown(np.abs(got - exact).max() / np.abs(exact).max(), f"{tokens} tokens")
+    quicker, note = ratio(whole, tiled, turns)
+    yield QUICKER.shown(quicker, f"{tokens} tokens, 8 heads: {note}")
+    tokens, window = (8192, 1088) if full else (1024, 136)
+    long = [rng.standard_normal((tokens, 2, WIDTH), np.float32) for _ in range(3)]
+    every, some = (prepared(fused(2, tokens, seen), *long)[0] for seen in (tokens, window))
+    share = window * (2 * tokens - window + 1) / (tokens * (tokens + 1))
+    measured, note = ratio(some, every, turns)
+    yield SPARSE.shown(measured / share, f"{share:.3f} of the scores; {note}")
+
+
+def show(full: bool) -> Iterator[Finding | str]:
+    """Reduced: a few hundred tokens, no clock judged."""
+    yield f"without mask and dropout: {ITEM_BYTES * unfused_elements(dropout=False) / 1e9:.1f} GB"
+    yield UNFUSED.shown(ITEM_BYTES * unfused_elements(dropout=True))
+    fast = machine("a100-sxm-40").memories[0].capacity_bytes // ITEM_BYTES
+    keys = -(-fast // (4 * WIDTH))
+    rule = HeadTile(TileOrder.KEYS_OUTER, min(keys, WIDTH), keys)
+    yield TILED.shown(ITEM_BYTES * tiled_elements(rule), f"{rule.rows} queries, {keys} keys")
+    shape = HeadShape(TOKENS, TOKENS, WIDTH, WIDTH)
+    best = tile_attention(shape, fast, (TileOrder.KEYS_OUTER,)).tile
+    yield f"planner's tile: {best}, {ITEM_BYTES * tiled_elements(best) / 1e9:.2f} GB"
+    yield from native(full)
+
+
+study = Study(
+    paper=Paper(
+        title="FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness",
+        authors="Dao, Fu, Ermon, Rudra, Re",
+        year=2022,
+        venue="NeurIPS",
+        link="https://arxiv.org/abs/2205.14135",
+    ),
+    shows="Bytes moved, unfused and tiled, counted at Figure 2's sizes; both forms timed here.",
+    scale="Traffic at the paper's size; times on one thread of a CPU, up to 8,192 tokens.",
+    claims=(UNFUSED, TILED, EXACT, QUICKER, SPARSE),
+    show=show,
+    differences=(
+        "Figure 2 is remembered. Tiles are algorithm 1's, M / 4d keys; the planner's move less.",
+        "A dropout mask is a 16-bit input here; softmax's gradient is one kernel, as in torch.",
+        "Sparse blocks are those of a sliding window; the paper's are another fixed pattern.",
+    ),
+)
+
+if __name__ == "__main__":
+    main(study)
