@@ -56,8 +56,8 @@ def chunked(chunks: Chunks) -> Attend:
 
 def drawn(n: int, *, gradient: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     """q, k and v of one head."""
-    torch.manual_seed(n)
-    q, k, v = (torch.randn(n, WIDTH, requires_grad=gradient) for _ in range(3))
+    drawing = torch.Generator().manual_seed(n)
+    q, k, v = (torch.randn(n, WIDTH, generator=drawing, requires_grad=gradient) for _ in range(3))
     return q, k, v
 
 
