@@ -12,8 +12,7 @@ from torch import Tensor
 
 from netwright.errors import JobError
 from netwright.learn.digits import Images, Labels
-from netwright.learn.network import SpikingNetwork
-from netwright.learn.rule import Batch, Counted, Rule
+from netwright.learn.rule import Batch, Counted, Network, Rule
 
 Encode: TypeAlias = Callable[[Images], Images]
 
@@ -47,7 +46,7 @@ class Epoch:
 
 
 def fit(
-    network: SpikingNetwork,
+    network: Network,
     samples: tuple[Images, Labels],
     encode: Encode,
     recipe: Recipe,
@@ -91,13 +90,13 @@ def tensor_of(array: np.ndarray) -> Tensor:
     return cast(Any, torch).from_numpy(array)
 
 
-def counts(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+def counts(network: Network, spikes: Tensor) -> Tensor:
     """Outputs (spikes of the last layer, or logits) over all steps, [B, classes]."""
     return network(spikes).sum(0)
 
 
 def share_right(
-    network: SpikingNetwork, samples: tuple[Images, Labels], encode: Encode, batch: int = 250
+    network: Network, samples: tuple[Images, Labels], encode: Encode, batch: int = 250
 ) -> float:
     """The share of samples whose most active output neuron (the first of equals) is their label."""
     images, labels = samples

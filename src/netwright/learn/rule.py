@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, TypeAlias, cast, final
 
 import numpy as np
 import torch
@@ -12,12 +12,15 @@ from torch import Tensor
 
 from netwright.errors import JobError
 from netwright.learn.network import SpikingNetwork
+from netwright.learn.quantised import QuantisedNetwork
+
+Network: TypeAlias = SpikingNetwork | QuantisedNetwork
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Spikes [T, B, inputs], labels [B], and what an output is multiplied by to be a logit."""
+    """Spikes or values [T, B, inputs], labels [B], and what times an output is a logit."""
 
     spikes: Tensor
     labels: Tensor
@@ -37,7 +40,7 @@ class Rule(ABC):
     """A way from a batch to gradients."""
 
     @abstractmethod
-    def learn(self, network: SpikingNetwork, batch: Batch, random: np.random.Generator) -> Answer:
+    def learn(self, network: Network, batch: Batch, random: np.random.Generator) -> Answer:
         """Adds the batch's gradients to the network's parameters."""
 
 
@@ -46,7 +49,7 @@ class Rule(ABC):
 class Counted(Rule):
     """One cross-entropy, on the outputs summed over the steps; one backward pass."""
 
-    def learn(self, network: SpikingNetwork, batch: Batch, random: np.random.Generator) -> Answer:
+    def learn(self, network: Network, batch: Batch, random: np.random.Generator) -> Answer:
         logits = network(batch.spikes).sum(0) * batch.scale
         loss = torch.nn.functional.cross_entropy(logits, batch.labels)
         cast(Any, loss).backward()
@@ -61,7 +64,7 @@ class EachStep(Rule):
     It goes through time where the layers' `Gradient` does; memory grows with the steps.
     """
 
-    def learn(self, network: SpikingNetwork, batch: Batch, random: np.random.Generator) -> Answer:
+    def learn(self, network: Network, batch: Batch, random: np.random.Generator) -> Answer:
         logits = network(batch.spikes) * batch.scale
         target = batch.labels.expand(len(logits), -1)
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten())
@@ -83,7 +86,7 @@ class Spatial(Rule):
 
     learnt_steps: int | None = None
 
-    def learn(self, network: SpikingNetwork, batch: Batch, random: np.random.Generator) -> Answer:
+    def learn(self, network: Network, batch: Batch, random: np.random.Generator) -> Answer:
         """As Rule.
 
         Raises:
