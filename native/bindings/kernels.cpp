@@ -111,7 +111,7 @@ void add_kernels(nb::module_& module) {
   module.def(
       "activation_row_bytes",
       [](std::uint8_t format, std::int64_t k) { return activation_row_bytes(static_cast<Format>(format), k); },
-      "format"_a, "k"_a, "Bytes of one row of k activations in act8x32 (40) or act8x256 (41); -1 when impossible.");
+      "format"_a, "k"_a, "Bytes of one row of k activations in act8x32 (40), act8x256 (41) or lut4x256 (42); -1 when impossible.");
 }
 
 }  // namespace netwright::bindings

@@ -9,7 +9,13 @@
 //   int8  q[K]          x ~ scale * q
 //   int16 sum[K / 16]   sums of 16 neighbours (ggml's q8_K bsums)
 //   fp32  scale[B]      signed: the element of largest magnitude becomes -127
-// Every array starts at a multiple of its element size. 44 bytes for each 32, 292 for each 256, no padding.
+// lut4x256, K a multiple of 256, B = K / 256, one row: what matmul_lookup reads
+//   uint8 entry[K / 4][16]  entry i of four neighbours a: 128 + nearest(127 / largest * (+-a0 +-a1 +-a2 +-a3)), where bit j
+//                           of i makes a_j's sign plus, and `largest` is the block's largest |a0| + |a1| + |a2| + |a3|
+//   fp32  scale[B]          largest / 127
+//   fp32  sum[B]            of the block's activations
+// Every array starts at a multiple of its element size. 44 bytes for each 32, 292 and 1032 for each 256,
+// no padding.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +29,7 @@ constexpr std::int64_t activation_row_bytes(Format format, std::int64_t k) {
   if (k < 0) return -1;
   if (format == Format::act8x32 && k % 32 == 0) return k / 32 * 44;
   if (format == Format::act8x256 && k % 256 == 0) return k / 256 * 292;
+  if (format == Format::lut4x256 && k % 256 == 0) return k / 256 * 1032;
   return -1;
 }
 
@@ -50,6 +57,18 @@ struct Activation256 {
       : q(reinterpret_cast<const std::int8_t*>(row)),
         sum(reinterpret_cast<const std::int16_t*>(row + k)),
         scale(reinterpret_cast<const float*>(row + k + k / 16 * 2)) {}
+};
+
+// One lut4x256 row, taken apart.
+struct ActivationTables {
+  const std::uint8_t* entry;
+  const float* scale;
+  const float* sum;
+
+  ActivationTables(const std::byte* row, std::int64_t k)
+      : entry(reinterpret_cast<const std::uint8_t*>(row)),
+        scale(reinterpret_cast<const float*>(row + k * 4)),
+        sum(scale + k / 256) {}
 };
 
 }  // namespace netwright

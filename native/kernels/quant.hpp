@@ -1,4 +1,4 @@
-// Opcodes 1-9: what a language model is made of (vm/opcodes.md).
+// Opcodes 1-10: what a language model is made of (vm/opcodes.md).
 #pragma once
 
 #include <span>

@@ -7,14 +7,9 @@
 #include "kernels/activation.hpp"
 #include "kernels/float_vector.hpp"
 #include "kernels/quant_half.hpp"
+#include "kernels/quant_table.hpp"
 
 namespace netwright::NETWRIGHT_ISA {
-
-// Nearest even; what does not fit (only NaN, and infinity times zero) is -128, as cvtps2dq and packs have it.
-NETWRIGHT_INLINE std::int8_t nearest_int8(float value) {
-  const float rounded = std::nearbyint(value);
-  return rounded >= -128.0f && rounded <= 127.0f ? static_cast<std::int8_t>(rounded) : std::int8_t{-128};
-}
 
 // q[0..32) = nearest(x * factor); returns the sum of q.
 NETWRIGHT_INLINE std::int32_t quantize_32(const float* x, float factor, std::int8_t* q) {
@@ -102,6 +97,10 @@ NETWRIGHT_INLINE void quantize_block_256(const float* x, std::int64_t first, std
 NETWRIGHT_INLINE void quantize_piece(const float* x, std::int64_t first, int count, Format format, std::byte* row,
                                      std::int64_t k) {
   if (format == Format::act8x32) return quantize_blocks_32(x, first, count / 32, row, k);
+  if (format == Format::lut4x256) {
+    for (int i = 0; i < count; i += 256) table_block_256(x + i, first + i, row, k);
+    return;
+  }
   for (int i = 0; i < count; i += 256) quantize_block_256(x + i, first + i, row, k);
 }
 

@@ -23,6 +23,7 @@ constexpr Opcode kOpcodes[] = {
     NETWRIGHT_OPCODE(7, cache_append, nullptr),
     NETWRIGHT_OPCODE(8, attention, workspace::attention),
     NETWRIGHT_OPCODE(9, matmul_dense, nullptr),
+    NETWRIGHT_OPCODE(10, matmul_lookup, nullptr),
 };
 
 }  // namespace

@@ -1,10 +1,10 @@
-// Opcodes 1-9 by name, in both forms. Internal to native/kernels.
+// Opcodes 1-10 by name, in both forms. Internal to native/kernels.
 #pragma once
 
 #include "vm/opcode.hpp"
 
 #define NETWRIGHT_TOKEN_KERNELS(X) \
-  X(gather_rows) X(rms_norm) X(quantize_rows) X(matmul_quant) X(glu) X(rope) X(cache_append) X(attention) X(matmul_dense)
+  X(gather_rows) X(rms_norm) X(quantize_rows) X(matmul_quant) X(glu) X(rope) X(cache_append) X(attention) X(matmul_dense) X(matmul_lookup)
 
 #define NETWRIGHT_DECLARE_TOKEN(name)               \
   namespace baseline { void name(const Call&); }    \

@@ -16,6 +16,7 @@ enum class Format : std::uint8_t {
   q2_k = 21, q3_k = 22, q4_k = 23, q5_k = 24, q6_k = 25, tq1_0 = 26, tq2_0 = 27,
   act8x32 = 40,   // int8 activations, a scale and sums for each 32 (kernels/activation.hpp)
   act8x256 = 41,  // int8 activations, one fp32 scale for each 256, sums for each 16
+  lut4x256 = 42,  // tables of the sums of four activations under all signs (kernels/activation.hpp)
   bytes = 63,     // packed by and for one kernel
 };
 

@@ -83,7 +83,7 @@ def opcodes() -> list:
 
 def activation_row_bytes(format: int, k: int) -> int:
     """
-    Bytes of one row of k activations in act8x32 (40) or act8x256 (41); -1 when impossible.
+    Bytes of one row of k activations in act8x32 (40), act8x256 (41) or lut4x256 (42); -1 when impossible.
     """
 
 class NestProblem:

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from netwright.graph.build import Builder
 from netwright.graph.graph import Graph
@@ -16,6 +14,7 @@ from netwright.job.job import Infer
 from netwright.machine.load import library_machine
 from netwright.machine.machine import Machine
 from netwright.plan.make import make_plan
+from netwright.simulate.split import claimed
 
 
 def product(rows: int = 256) -> Graph:
@@ -64,32 +63,6 @@ def test_a_phone_runs_on_the_kind_of_core_that_is_fastest_together() -> None:
     assert [d.chosen for d in alone.decisions if d.subject == "kind of unit"] == ["prime"]
 
 
-def claimed(parts: int, speeds: list[float]) -> tuple[float, list[int]]:
-    """The end of a task of unit work in equal parts that units claim when they are free, as the
-    virtual machine's threads do; and how many each claimed."""
-    free, counts = [0.0] * len(speeds), [0] * len(speeds)
-    for _ in range(parts):
-        unit = min(range(len(speeds)), key=lambda i: (free[i], i))
-        free[unit] += 1.0 / parts / speeds[unit]
-        counts[unit] += 1
-    return max(free), counts
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.floats(0.05, 4.0), min_size=1, max_size=8),
-    st.integers(1, 64),
-)
-def test_a_slow_unit_delays_a_task_by_one_part_at_most(speeds: list[float], parts: int) -> None:
-    end, counts = claimed(parts, speeds)
-    ideal = 1.0 / sum(speeds)
-    slowest_part = 1.0 / parts / min(speeds)
-    assert ideal * (1 - 1e-9) <= end <= (ideal + slowest_part) * (1 + 1e-9)
-    assert sum(counts) == parts
-    fast, slow = speeds.index(max(speeds)), speeds.index(min(speeds))
-    assert counts[fast] >= counts[slow] - 1
-
-
 def test_what_the_explanation_says_of_the_split_is_that_bound() -> None:
     plan = make_plan(product(), two_cores(1.5), Infer())
     (entry,) = plan.program.entries
@@ -97,6 +70,6 @@ def test_what_the_explanation_says_of_the_split_is_that_bound() -> None:
     (split,) = [d for d in plan.decisions if d.subject == "split of forward"]
     assert f"at most {1 / least:.0%} of the slowest unit's time" in split.why
     # A second core of half the speed: one and a half of one together.
-    end, counts = claimed(least, [1.0, 0.5])
-    assert end <= 1 / 1.5 + 1 / least / 0.5
-    assert counts[0] > counts[1]
+    ended = claimed(1.0, least, [1.0, 0.5])
+    assert ended.span_seconds <= 1 / 1.5 + 1 / least / 0.5
+    assert ended.work[0] > ended.work[1]

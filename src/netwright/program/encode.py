@@ -40,7 +40,7 @@ FORMAT_CODES: Mapping[str, int] = {
     "int64": 8, "bool": 9, "uint16": 10, "q4_0": 16, "q4_1": 17, "q5_0": 18,
     "q5_1": 19, "q8_0": 20, "q2_k": 21,
     "q3_k": 22, "q4_k": 23, "q5_k": 24, "q6_k": 25, "tq1_0": 26, "tq2_0": 27, "act8x32": 40,
-    "act8x256": 41, "bytes": 63,
+    "act8x256": 41, "lut4x256": 42, "bytes": 63,
 }  # fmt: skip
 FORMAT_NAMES: Mapping[int, str] = {code: name for name, code in FORMAT_CODES.items()}
 
@@ -52,14 +52,15 @@ BLOCKS: Mapping[str, tuple[int, int]] = {
     "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24), "q8_0": (32, 34),
     "q2_k": (256, 84), "q3_k": (256, 110), "q4_k": (256, 144), "q5_k": (256, 176),
     "q6_k": (256, 210), "tq1_0": (256, 54), "tq2_0": (256, 66), "act8x32": (32, 44),
-    "act8x256": (256, 292),
+    "act8x256": (256, 292), "lut4x256": (256, 1032),
 }  # fmt: skip
 PAGE_BYTES = 4096
 
 OPCODES: Mapping[str, int] = {
     "gather_rows": 1, "rms_norm": 2, "quantize_rows": 3, "matmul_quant": 4, "glu": 5, "rope": 6,
-    "cache_append": 7, "attention": 8, "matmul_dense": 9, "gemm_packed": 16, "matmul_batched": 17,
-    "conv_packed": 18, "conv_depthwise": 19, "conv_transpose": 20, "pool": 21, "resize": 22,
+    "cache_append": 7, "attention": 8, "matmul_dense": 9, "matmul_lookup": 10, "gemm_packed": 16,
+    "matmul_batched": 17, "conv_packed": 18, "conv_depthwise": 19, "conv_transpose": 20,
+    "pool": 21, "resize": 22,
     "unary": 32, "binary": 33, "where": 34, "copy": 35, "fill": 36, "softmax": 37,
     "layer_norm": 38, "reduce": 39, "arg_reduce": 40, "gather": 41, "lstm": 42, "gru": 43,
     "group_norm": 44, "gather_elements": 45, "gather_nd": 46, "scatter_nd": 47,

@@ -12,6 +12,7 @@ FUNCTION_PARAMETER: Mapping[str, int] = {
     "matmul_quant": 0,
     "glu": 0,
     "matmul_dense": 0,
+    "matmul_lookup": 4,
     "gemm_packed": 2,
     "conv_packed": 9,
     "conv_winograd": 3,
@@ -40,6 +41,7 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "poisson": frozenset({3}),
     "spike_source": frozenset({3}),
     **{name: frozenset({at + 1, at + 2}) for name, at in FUNCTION_PARAMETER.items()},
+    "matmul_lookup": frozenset({3, 5, 6}),
 }
 
 # Whole passes of a pipeline's workers, and messages between them: processes do these, no kernel of

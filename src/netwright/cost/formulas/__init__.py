@@ -29,6 +29,7 @@ FORMULAS: Mapping[str, Formula] = {
     "cache_append": attention.cache_append,
     "attention": attention.attention,
     "matmul_dense": linear.matmul_dense,
+    "matmul_lookup": linear.matmul_lookup,
     "gemm_packed": linear.gemm_packed,
     "matmul_batched": linear.matmul_batched,
     "conv_packed": convolution.conv_packed,

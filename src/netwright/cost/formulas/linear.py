@@ -32,6 +32,18 @@ def matmul_dense(opcode: str, operands: Views, parameters: Parameters) -> Work:
     )
 
 
+def matmul_lookup(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """An int8 lookup and an addition for four bits of a plane: T N K bits / 2 operations.
+
+    Sizes: (T, K, N); variant: `bits` and their number. Making the tables is a task of its own.
+    """
+    out, bits = need(opcode, operands, 0), int(parameter(opcode, parameters, 2))
+    inputs = int(parameter(opcode, parameters, 0))
+    plain = _product(opcode, f"bits{bits}", "int8", operands, parameters[4:], inputs, out.elements)
+    (arithmetic, operations), *rest = plain.operations
+    return replace(plain, operations=((arithmetic, operations * bits / 4), *rest))
+
+
 def gemm_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 T K N fp32 operations; the weight is packed bytes, K and N are parameters 0 and 1.
 

@@ -14,7 +14,7 @@ CODES = {
     "fp32": 0, "fp16": 1, "bf16": 2, "uint8": 5, "int32": 7, "uint16": 10, "int64": 8, "boolean": 9,
     "q4_0": 16, "q4_1": 17, "q5_0": 18, "q5_1": 19, "q8_0": 20, "q2_k": 21, "q3_k": 22,
     "q4_k": 23, "q5_k": 24, "q6_k": 25, "tq1_0": 26, "tq2_0": 27, "act8x32": 40, "act8x256": 41,
-    "bytes": 63,
+    "lut4x256": 42, "bytes": 63,
 }  # fmt: skip
 BLOCKS = {
     "fp32": (1, 4), "fp16": (1, 2), "bf16": (1, 2), "int32": (1, 4), "int64": (1, 8),
@@ -115,6 +115,8 @@ def row_bytes(format_name: str, elements: int) -> int:
         raw = elements + elements // 32 * 12
     elif format_name == "act8x256":
         raw = elements + elements // 16 * 2 + elements // 256 * 4
+    elif format_name == "lut4x256":
+        raw = elements // 256 * 1032
     else:
         block, size = BLOCKS[format_name]
         return elements // block * size

@@ -16,6 +16,7 @@ MAY_REPLACE: Mapping[str, tuple[int, ...]] = {
     "softmax": (1,),
     "matmul_quant": (4,),
     "matmul_dense": (4,),
+    "matmul_lookup": (4,),
     "gemm_packed": (4,),
     "conv_packed": (4,),
     "conv_winograd": (4,),

@@ -1,4 +1,4 @@
-"""int8 activations, as native/kernels/activation.hpp lays them out."""
+"""Activations as native/kernels/activation.hpp lays them out: int8, or tables of their sums."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def encode_activation(values: Array, name: str) -> NDArray[np.uint8]:
     """Values [T, K] → rows of bytes [T, row bytes]."""
     if name == "act8x32":
         return _encode_32(values)
+    if name == "lut4x256":
+        return _encode_tables(values)
     return _encode_256(values)
 
 
@@ -61,3 +63,20 @@ def _encode_256(values: Array) -> NDArray[np.uint8]:
     total = q.reshape(rows, -1, 16).sum(axis=2, dtype=np.int16)
     scale = np.divide(1, inverse, out=np.zeros_like(inverse), where=inverse != 0)
     return _bytes([q, total, scale[:, :, 0].astype(np.float32)], rows)
+
+
+def _encode_tables(values: Array) -> NDArray[np.uint8]:
+    """Sums of four neighbours under all signs, in the kernels' order of fp32 additions."""
+    rows, elements = values.shape
+    four = values.astype(np.float32).reshape(rows, elements // 256, 64, 4)
+    size = np.abs(four)
+    largest = (((size[..., 0] + size[..., 1]) + size[..., 2]) + size[..., 3]).max(axis=2)
+    inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest != 0)
+    sign = np.where(np.arange(16)[:, None] >> np.arange(4) & 1, 1, -1).astype(np.float32)
+    one = four[:, :, :, None, :] * sign
+    entry = ((one[..., 0] + one[..., 1]) + one[..., 2]) + one[..., 3]
+    entry = np.rint(entry * inverse[:, :, None, None]).astype(np.int8).view(np.uint8) ^ 128
+    total = np.zeros_like(largest)
+    for group in np.moveaxis(four, 2, 0):
+        total += ((group[..., 0] + group[..., 1]) + group[..., 2]) + group[..., 3]
+    return _bytes([entry, largest / np.float32(127), total], rows)

@@ -27,7 +27,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
     "int32": np.dtype(np.int32), "int64": np.dtype(np.int64),
     "bool": np.dtype(np.bool_), "bytes": np.dtype(np.uint8),
 }  # fmt: skip
-_ACTIVATIONS = {"act8x32": (32, 44), "act8x256": (256, 292)}
+_ACTIVATIONS = {"act8x32": (32, 44), "act8x256": (256, 292), "lut4x256": (256, 1032)}
 
 
 def shape_of(operand: Operand, symbols: Mapping[str, int]) -> tuple[int, ...]:
@@ -38,11 +38,15 @@ def shape_of(operand: Operand, symbols: Mapping[str, int]) -> tuple[int, ...]:
 def read(raw: NDArray[np.uint8], operand: Operand, symbols: Mapping[str, int]) -> Array:
     """The values: float64, int64, bool, or uint8 for `bytes`; a copy, of the operand's shape.
 
+    Tables of activations stay the bytes that they are, [T, bytes of a row].
+
     Raises:
         ProgramError: the operand reaches outside its arena.
     """
     shape = shape_of(operand, symbols)
     found = _view(raw, operand, symbols)
+    if operand.format == "lut4x256":
+        return np.ascontiguousarray(found)
     if operand.format in _ACTIVATIONS:
         return decode_activation(found, operand.format, shape[-1])
     if operand.format not in _DTYPES:

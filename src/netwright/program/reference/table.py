@@ -32,6 +32,7 @@ REFERENCES: Mapping[str, Reference] = {
     "cache_append": Reference(token.cache_append, in_place=True),
     "attention": Reference(token.attention),
     "matmul_dense": Reference(token.matmul),
+    "matmul_lookup": Reference(token.matmul_lookup),
     "gemm_packed": Reference(token.gemm_packed),
     "matmul_batched": Reference(token.matmul_batched),
     "conv_packed": Reference(spatial.conv_packed),

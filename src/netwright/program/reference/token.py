@@ -9,6 +9,7 @@ from netwright.graph.ops.elementwise import Glu
 from netwright.graph.ops.norm import RmsNorm
 from netwright.graph.ops.position import Rope
 from netwright.program.reference.call import Array, Call
+from netwright.program.reference.lookup import lookup_product, unpack_lookup
 from netwright.program.reference.packed import unpack
 
 
@@ -38,6 +39,14 @@ def gemm_packed(call: Call) -> tuple[Array, ...]:
     inputs, outputs = call.pair(0)
     weight = unpack(call.given(1), outputs, inputs, 1, 1)[0, :, :, 0]
     return (call.finish(call.given(0) @ weight.T, 2, 3, 2),)
+
+
+def matmul_lookup(call: Call) -> tuple[Array, ...]:
+    """As `matmul` with tables for activations and bit planes for weights."""
+    inputs, outputs = call.pair(0)
+    codes, scales = unpack_lookup(call.given(1), outputs, inputs, call.whole(2))
+    product = lookup_product(call.given(0), codes, scales, call.whole(2), call.real(3))
+    return (call.finish(product, 2, 3, 4),)
 
 
 def matmul_batched(call: Call) -> tuple[Array, ...]:
