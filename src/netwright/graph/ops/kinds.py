@@ -19,6 +19,7 @@ from netwright.graph.ops.lp_norm import LpNorm
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
 from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Li, Lif
 from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, RmsNorm
+from netwright.graph.ops.plasticity import Astrocyte, PlasticConnect, Stdp, Trace
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
 from netwright.graph.ops.quantise import FakeQuantise
@@ -30,6 +31,7 @@ from netwright.graph.ops.spike_time import Poisson, Remember, SpikeSource, Tick
 
 KINDS: tuple[type[OpKind], ...] = (
     ArgReduce,
+    Astrocyte,
     Attention,
     BatchNorm,
     Binary,
@@ -61,6 +63,7 @@ KINDS: tuple[type[OpKind], ...] = (
     Lstm,
     MatMul,
     Pad,
+    PlasticConnect,
     Poisson,
     Pool,
     RandomConnect,
@@ -77,13 +80,23 @@ KINDS: tuple[type[OpKind], ...] = (
     SparseConnect,
     SpikeSource,
     StateUpdate,
+    Stdp,
     Tick,
     Tile,
     TopK,
+    Trace,
     Transpose,
     Unary,
     Where,
 )
 
-# What only backward passes hold; they are executed in torch and by the reference, never natively.
-TRAINING_KINDS: tuple[type[OpKind], ...] = (FunctionGradient, ScatterAdd)
+# What only learning holds, never run natively: backward passes run in torch and by the reference,
+# plastic synapses by the reference.
+TRAINING_KINDS: tuple[type[OpKind], ...] = (
+    Astrocyte,
+    FunctionGradient,
+    PlasticConnect,
+    ScatterAdd,
+    Stdp,
+    Trace,
+)
