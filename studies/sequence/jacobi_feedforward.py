@@ -114,9 +114,9 @@ def sampled(runtime: NativeRuntime, count: int) -> Iterator[tuple[bool, int, int
 
 def show(full: bool) -> Iterator[Finding | str]:
     """Reduced: fewer steps of training and samples."""
-    weights, loss = trained(3000 if full else 60)
+    weights, loss = trained(3000 if full else 20)
     yield f"MADE: {loss:.1f} nats a digit held back"
-    found = list(sampled(made(weights), 100 if full else 4))
+    found = list(sampled(made(weights), 100 if full else 2))
     yield EXACT.shown(fmean(same for same, _, _ in found))
     yield MADE.shown(PIXELS / fmean(r for _, r, _ in found), f"{PIXELS} pixels")
     yield HYBRID.shown(PIXELS / fmean(r for _, _, r in found), "blocks of 14 pixels")
