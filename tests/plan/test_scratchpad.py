@@ -135,8 +135,8 @@ def test_the_solver_finds_the_least(records: Records, more: int) -> None:
 def test_records_of_a_network() -> None:
     graph, _ = standard(resnet(ResnetSizes(layers=(1, 1), width=8, image=16, classes=10)))
     ops, buffers = scratchpad_records(graph)
-    # Stem, pool, two residual blocks (one with a shortcut), mean, linear.
-    assert len(ops) == 2 + 2 + 3 + 2
+    # Stem, pool, two residual blocks with an addition (one with a shortcut, too), mean, linear.
+    assert len(ops) == 2 + 3 + 4 + 2
     assert [b.from_start for b in buffers].count(True) == 1
     assert [b.to_end for b in buffers].count(True) == 1
     assert compulsory_bytes(ops, buffers) == 4 * 3 * 16 * 16 + 64  # the image, and ten padded
