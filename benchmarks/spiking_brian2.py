@@ -1,8 +1,8 @@
-"""The circuits of benchmarks/spiking.py in Brian2 (cpp_standalone), run by a Python that has it.
+"""The circuits of benchmarks/spiking_cases.py in Brian2 (cpp_standalone), by a Python that has it.
 
-python spiking_brian2.py cuba-4000 | cuba-40000 | coba-4000 | brunel [repeats]
-Prints CPU seconds of the built program for one biological second (build excluded, the program's
-own start included), and its spikes.
+python spiking_brian2.py cuba-4000 | cuba-40000 | coba-4000 | brunel [biological ms]
+Prints CPU seconds of the built program, scaled to one biological second (build excluded, the
+program's own start included), and its spikes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import brian2
 import numpy as np
 from brian2 import (
     Hz,
@@ -25,11 +26,10 @@ from brian2 import (
     defaultclock,
     device,
     ms,
-    second,
     set_device,
 )
 
-REPEATS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+REPEATS = 3
 
 
 def vogels_abbott(n: int, conductances: bool) -> list:
@@ -75,13 +75,13 @@ def brunel() -> list:
     return made
 
 
-def main(case: str) -> None:
+def main(case: str, milliseconds: float) -> None:
     set_device("cpp_standalone", build_on_run=False)
     defaultclock.dt = 0.1 * ms
     made = brunel() if case == "brunel" else vogels_abbott(int(case[5:]), case.startswith("coba"))
     monitor = SpikeMonitor(made[0])
     network = Network(made, monitor)
-    network.run(1 * second)
+    network.run(milliseconds * ms)
     folder = tempfile.mkdtemp()
     device.build(directory=folder, run=False, compile=True)
     taken = []
@@ -89,11 +89,13 @@ def main(case: str) -> None:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        taken.append(used * 1000.0 / milliseconds)
     files = list((Path(folder) / "results").glob("_dynamic_array_spikemonitor_i*"))
     spikes = files[0].stat().st_size // 4 if files else -1
-    print(json.dumps({"case": case, "peer": "Brian2", "cpu_seconds": taken, "spikes": spikes}))
+    found = {"case": case, "peer": f"Brian2 {brian2.__version__}", "cpu_seconds": taken}
+    print(json.dumps(found | {"spikes": spikes, "biological_ms": milliseconds}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 1000.0)

@@ -1,6 +1,6 @@
-"""The current-based circuits of benchmarks/spiking.py in NEST, run by a Python that has it.
+"""The circuits of benchmarks/spiking_cases.py in NEST, run by a Python that has it.
 
-python spiking_nest.py cuba-4000 | brunel [delay in ms of cuba] [biological ms]
+python spiking_nest.py cuba-4000 | cuba-40000 | coba-4000 | brunel [biological ms] [delay in ms]
 Prints CPU seconds of the simulation on one thread, scaled to one biological second, and its spikes.
 NEST has no delay below its step; with 0.1 ms it exchanges spikes every step, its worst case.
 """
@@ -41,6 +41,22 @@ def cuba(n: int, delay: float) -> int:
     return n
 
 
+def coba(n: int, delay: float) -> int:
+    """Conductances in nS of a leak of 10: integrated by its adaptive Runge-Kutta."""
+    excitatory, r = int(0.8 * n), np.random.default_rng(42)
+    se = r.integers(0, excitatory, (n, 64))
+    si = excitatory + r.integers(0, n - excitatory, (n, 16))
+    cells = nest.Create("iaf_cond_exp", n, {
+        "E_L": -60.0, "V_reset": -60.0, "V_th": -50.0, "C_m": 200.0, "g_L": 10.0, "t_ref": 5.0,
+        "E_ex": 0.0, "E_in": -80.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0, "I_e": 200.0,
+    })  # fmt: skip
+    cells.V_m = r.uniform(-60, -50, n)
+    to = np.arange(n)
+    connect(se.ravel(), to.repeat(64), 6.0, delay)
+    connect(si.ravel(), to.repeat(16), -67.0, delay)
+    return n
+
+
 def brunel() -> int:
     ne, ni, ce, ci = 10000, 2500, 1000, 250
     n, r = ne + ni, np.random.default_rng(42)
@@ -61,7 +77,10 @@ def brunel() -> int:
 def main(case: str, delay: float, milliseconds: float) -> None:
     nest.set_verbosity("M_ERROR")
     nest.set(resolution=0.1, local_num_threads=1)
-    n = brunel() if case == "brunel" else cuba(int(case[5:]), delay)
+    if case == "brunel":
+        n, delay = brunel(), 1.5
+    else:
+        n = (coba if case.startswith("coba") else cuba)(int(case[5:]), delay)
     recorder = nest.Create("spike_recorder")
     nest.Connect(nest.NodeCollection(list(range(1, n + 1))), recorder)
     nest.Prepare()
@@ -69,11 +88,15 @@ def main(case: str, delay: float, milliseconds: float) -> None:
     nest.Run(milliseconds)
     taken = (time.process_time() - start) * 1000.0 / milliseconds
     nest.Cleanup()
-    found = {"case": case, "peer": f"NEST, delay {delay} ms", "cpu_seconds": [taken]}
+    found = {
+        "case": case,
+        "peer": f"NEST {nest.__version__}, delay {delay} ms",
+        "cpu_seconds": [taken],
+    }
     found |= {"spikes": int(recorder.n_events), "biological_ms": milliseconds}
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
     given = [float(each) for each in sys.argv[2:]]
-    main(sys.argv[1], given[0] if given else 0.1, given[1] if len(given) > 1 else 1000.0)
+    main(sys.argv[1], given[1] if len(given) > 1 else 0.1, given[0] if given else 1000.0)
