@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from tests.graph.oracle import types_of
 
+from netwright.errors import GraphError
 from netwright.graph.evaluate import evaluate
 from netwright.graph.ops.attention import Attention
-from netwright.graph.ops.attention_forms import one_pass, two_pass
+from netwright.graph.ops.attention_forms import BLOCK_ROLES, one_pass, one_pass_blocked, two_pass
 from netwright.graph.ops.linear import Linear
 from netwright.graph.ops.norm import BatchNorm, LayerNorm, RmsNorm
 from netwright.graph.ops.recurrent import Lstm
@@ -33,6 +34,20 @@ def test_attention_passes_and_value(cascade, key_passes, value_passes):
     assert counted.operands == {0: 1, 1: key_passes, 2: value_passes, 3: key_passes}
     values = evaluate(cascade, dict(enumerate(ARRAYS)), {4: OUTPUT.shape}, {})
     np.testing.assert_allclose(values[4], KIND.reference(ARRAYS)[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 6])
+def test_blocks_of_keys_need_one_pass_and_give_the_same(block):
+    cascade = one_pass_blocked(KIND, TYPES, OUTPUT, block)
+    assert passes(cascade).ranks["m"] == 1
+    assert len(cascade) - len(BLOCK_ROLES) == len(KIND.einsums(TYPES, (OUTPUT,))) - 6
+    values = evaluate(cascade, dict(enumerate(ARRAYS)), {4: OUTPUT.shape}, {})
+    np.testing.assert_allclose(values[4], KIND.reference(ARRAYS)[0], rtol=1e-10)
+
+
+def test_blocks_must_divide_the_keys():
+    with pytest.raises(GraphError, match="6 keys are no multiple of a block of 4"):
+        one_pass_blocked(KIND, TYPES, OUTPUT, 4)
 
 
 @pytest.mark.parametrize(
