@@ -30,13 +30,14 @@ SHAPE = HeadShape(TOKENS, TOKENS, WIDTH, WIDTH)
 FIGURE = "Figure 2, left (as remembered, not read again)"
 CPU = "one thread of a CPU, fp32, forward: arithmetic bounds both forms, not memory"
 
-UNFUSED = Claim("bytes, unfused, with dropout", FIGURE, 40.3e9, near(40.3e9, relative=0.25), "B")
-TILED = Claim("bytes, in the paper's tiles", FIGURE, 4.4e9, near(4.4e9, relative=0.25), "B")
+UNFUSED, TILED = (
+    Claim(text, FIGURE, bytes_, near(bytes_, relative=0.25), "B", checked=False)
+    for text, bytes_ in (("bytes, unfused, with dropout", 40.3e9), ("bytes, in tiles", 4.4e9))
+)
 EXACT = Claim("largest error to float64, of the largest", "exact: abstract", 0, at_most(1e-5))
 WALL = "8.6 G operations take one thread 150 ms; the scores, 0.13 GB, pass beside them almost free"
-QUICKER = Claim(
-    "times quicker in tiles", FIGURE, 5.7, at_least(1.5), smaller=CPU, fails=WALL, clock=True
-)
+GPT2 = "abstract: 3x on GPT-2"
+QUICKER = Claim("times quicker in tiles", GPT2, 3, at_least(1.5), "1", CPU, WALL, clock=True)
 QUARTER = "time of a quarter of the blocks, of a quarter of all's"
 SPARSE = Claim(QUARTER, "section 3.3", 1, near(1, relative=0.2), smaller=CPU, clock=True)
 

@@ -57,6 +57,21 @@ def test_the_clock_is_judged_in_full_only(tmp_path: Path) -> None:
     assert not run(path, full=False)[0].unexplained
 
 
+def test_the_verdict_is_of_what_the_paper_claims(tmp_path: Path) -> None:
+    path = small.write(tmp_path, show=SLOW)
+    result = run(path)[0]
+    assert (result.verdict, result.tally) == (Verdict.DOES_NOT_HOLD, "1 of 2")
+    text = path.read_text()
+    path.write_text(text.replace('"Table 1"', '"ours"'))
+    result = run(path)[0]
+    assert (result.verdict, result.tally) == (Verdict.HOLDS, "1 of 2")
+    assert [row.claim for row in result.unexplained] == ["seconds"]
+    path.write_text(text.replace("clock=", "checked=False, clock="))
+    result = run(path)[0]
+    assert (result.verdict, result.tally) == (Verdict.HOLDS, "1 of 1")
+    assert not result.unexplained
+
+
 def test_processes_of_their_own(tmp_path: Path) -> None:
     small.write(tmp_path, "good")
     small.write(tmp_path, "bad", "\ndef show(full):\n    yield TWO.shown(5)\n")

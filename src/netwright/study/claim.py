@@ -74,6 +74,7 @@ class Claim:
     `smaller`: what is smaller here than there (two processes for 32 GPUs); then the claim can
     hold at our scale at best. `fails`: why it is known not to hold here; a claim that does not hold
     and has no reason is an error of the study, and so is one that holds and has one.
+    `checked`: false where the paper's figure is known from memory alone: shown, and never judged.
     `clock`: the figure rests on this machine's clock: it is not judged in the reduced form, it may
     hold although `fails` says why it did not, and the study has the machine to itself.
     """
@@ -86,6 +87,7 @@ class Claim:
     smaller: str = ""
     fails: str = ""
     clock: bool = False
+    checked: bool = True
 
     def shown(self, figure: float, note: str = "") -> Finding:
         """The figure that was found here, in the claim's unit."""
@@ -112,12 +114,12 @@ class Finding:
     def explained(self) -> bool:
         """Whether the verdict is the one that the study knows of."""
         if self.verdict is Verdict.DOES_NOT_HOLD:
-            return bool(self.claim.fails)
-        return self.claim.clock or not self.claim.fails
+            return bool(self.claim.fails) or not self.claim.checked
+        return self.claim.clock or not self.claim.fails or not self.claim.checked
 
 
 def overall(verdicts: tuple[Verdict, ...]) -> Verdict:
-    """The worst of them: a study holds when all of its claims do.
+    """The worst of them: a study holds when all that its paper claims does.
 
     Raises:
         StudyError: there is none.

@@ -33,6 +33,12 @@ class Row:
     why: str
     note: str
     clock: bool
+    checked: bool = True
+
+    @property
+    def of_the_paper(self) -> bool:
+        """Whether the paper says it, in words that were read."""
+        return self.checked and not self.where.startswith("ours")
 
 
 @final
@@ -52,8 +58,16 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its findings."""
-        return overall(tuple(row.verdict for row in self.rows))
+        """The worst of what the paper claims; of all findings where it claims none of them."""
+        papers = tuple(row.verdict for row in self.rows if row.of_the_paper)
+        return overall(papers or tuple(row.verdict for row in self.rows))
+
+    @property
+    def tally(self) -> str:
+        """How many of the findings that are judged hold: "5 of 6"."""
+        judged = [row for row in self.rows if row.checked]
+        holding = sum(row.verdict is not Verdict.DOES_NOT_HOLD for row in judged)
+        return f"{holding} of {len(judged)}"
 
     @property
     def unexplained(self) -> tuple[Row, ...]:
@@ -80,7 +94,7 @@ def row_of(found: Finding) -> Row:
     why = claim.fails if verdict is Verdict.DOES_NOT_HOLD else claim.smaller
     return Row(
         claim.text, claim.where, claim.unit, claim.published, str(claim.accepted), found.figure,
-        verdict, found.explained, why, found.note, claim.clock,
+        verdict, found.explained, why, found.note, claim.clock, claim.checked,
     )  # fmt: skip
 
 

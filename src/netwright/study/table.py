@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from netwright.errors import StudyError
-from netwright.study.claim import Verdict
 from netwright.study.find import Entry, load
 from netwright.study.result import Result, Row, read_result
 from netwright.study.study import Study
@@ -73,8 +72,7 @@ def readme(folder: Path, entries: Sequence[Entry]) -> str:
 
 def _line(folder: Path, entry: Entry, study: Study, result: Result) -> str:
     link = entry.path.resolve().relative_to(folder.resolve())
-    holding = sum(row.verdict is not Verdict.DOES_NOT_HOLD for row in result.rows)
-    verdict = f"{result.verdict} ({holding} of {len(result.rows)} claims)"
+    verdict = f"{result.verdict} ({result.tally} claims)"
     paper = f"[{entry.paper.title}]({entry.paper.link}), {entry.paper.year}"
     cells = (entry.family, f"[{entry.key}]({link})", paper, f"{study.shows} {study.scale}", verdict)
     return _row(cells)
@@ -95,6 +93,8 @@ def _claims(entry: Entry, result: Result) -> Iterator[str]:
 
 
 def _verdict(row: Row) -> str:
+    if not row.checked:
+        return "not judged (the paper's figure is known from memory alone)"
     return ": ".join(part for part in (str(row.verdict), row.why) if part)
 
 

@@ -24,16 +24,16 @@ def finding_lines(found: Finding) -> Iterator[str]:
         f" (accepted {claim.accepted}): {found.verdict}"
     )
     why = claim.fails if found.verdict is Verdict.DOES_NOT_HOLD else claim.smaller
-    for line in (why, found.note):
+    memory = "" if claim.checked else "not judged: the paper's figure is known from memory alone"
+    for line in (memory, why, found.note):
         if line:
             yield f"  {line}"
 
 
 def result_lines(result: Result) -> Iterator[str]:
     """The verdict, what was left out, and what the study has no word for."""
-    holding = sum(row.verdict is not Verdict.DOES_NOT_HOLD for row in result.rows)
     yield (
-        f"{result.key}: {result.verdict}; {holding} of {len(result.rows)} claims shown hold"
+        f"{result.key}: {result.verdict}; {result.tally} claims shown hold"
         f" ({result.wall_seconds:.1f} s, {result.cpu_seconds:.1f} CPU s)"
     )
     for text in result.left_out:
