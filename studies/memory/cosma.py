@@ -137,12 +137,12 @@ study = Study(
         link="https://arxiv.org/abs/2311.18246",
     ),
     shows="Extra bytes of solved plans and of filling by rule, with proofs; every plan is played.",
-    scale="7 networks of some twenty to forty tasks, scratchpads of 50 to 90 % of the least peak.",
+    scale="7 networks of 17 to 40 tasks, scratchpads of 50 to 90 % of the least peak.",
     claims=(CUT, CUT_SEARCHED, OPTIMAL),
     show=show,
     differences=(
         "Addresses come from the exact allocator after the integer program, not in it.",
-        "Divide and conquer is not there: randomly wired networks are solved whole.",
+        "Wired networks are solved whole; rules whose gaps are too small clear the scratchpad.",
     ),
 )
 
