@@ -19,6 +19,7 @@ try:
 except ImportError:
     raise SystemExit("torch is missing; run: pip install 'netwright[torch]'") from None
 
+import netwright as nw
 from netwright.errors import NetwrightError
 from netwright.graph.interpret import Interpreter
 from netwright.graph.ops.neuron import Lif
@@ -26,6 +27,7 @@ from netwright.graph.ops.neuron_rule import Discretisation, Method, Reset
 from netwright.learn.digits import digits, rate_code
 from netwright.learn.fit import Recipe, fit, share_right
 from netwright.learn.network import Sizes, SpikingLayer, SpikingNetwork, graph_of, rounded
+from netwright.run.native import NativeRuntime
 
 STEPS = 10
 HALVING = Lif(1.0, 1.0, Discretisation(0.5, Method.EULER, Reset.SUBTRACT, input_scale=1.0))
@@ -66,12 +68,15 @@ def main() -> None:
     spikes = encode(test[0])
     graph = graph_of(network, Sizes(STEPS, spikes.shape[1]))
     outputs, _ = Interpreter(graph)({"spikes": spikes}, {}, {})
+    plan = nw.plan(graph, nw.machine("here"), nw.Infer())
+    native = NativeRuntime(plan.lower()).call("forward", {"spikes": spikes}, {})
     with torch.no_grad():
         layers = network.each(torch.from_numpy(spikes))
     for name, trained in zip(outputs, layers, strict=True):
-        same = np.array_equal(outputs[name], trained.numpy())
+        same = all(np.array_equal(trained.numpy(), found[name]) for found in (outputs, native))
         print(
-            f"{name}: {int(outputs[name].sum())} spikes, {'the same' if same else 'NOT the same'}"
+            f"{name}: {int(outputs[name].sum())} spikes from torch, the float64 reference and the "
+            f"native core: {'the same' if same else 'NOT the same'}"
         )
 
 
