@@ -30,6 +30,20 @@ class AdamW:
     weight_decay: float = 0.01
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """What is done against late gradients where no pipeline is flushed (arXiv 2003.11666).
+
+    A gradient is D updates late. `spike_compensation`: it gets at once what it would have had
+    through the momentum meanwhile. `weight_prediction`: forward passes use weights D steps ahead,
+    along the last step.
+    """
+
+    spike_compensation: bool = False
+    weight_prediction: bool = False
+
+
 Optimiser: TypeAlias = Sgd | AdamW
 
 
@@ -41,7 +55,8 @@ class Train:
     The graph is that of one micro-batch: its batch dim says how many sequences that is. Results do
     not depend on `workers`, `schedule` or `recompute`: with it a chunk keeps only its input of a
     micro-batch and does the forward pass again before the backward one (Chen et al., arXiv
-    1604.06174; GPipe, arXiv 1811.06965).
+    1604.06174; GPipe, arXiv 1811.06965). Under `pipelined-backprop` each micro-batch is a step of
+    the optimiser, and gradients are late: `delays` says what is done against that.
 
     Raises:
         JobError: a count is below one.
@@ -55,6 +70,7 @@ class Train:
     seed: int = 0
     link_delay_seconds: float = 0.0
     recompute: bool = False
+    delays: Delays = Delays()
 
     def __post_init__(self) -> None:
         for name in ("steps", "microbatches", "workers"):
@@ -64,3 +80,5 @@ class Train:
             raise JobError(
                 f"train: link delay {self.link_delay_seconds} s, expected 0 to 60 seconds"
             )
+        if self.delays.spike_compensation and not isinstance(self.optimiser, Sgd):
+            raise JobError("train: spike compensation is of SGD with momentum; use Sgd(...)")

@@ -18,13 +18,14 @@ from netwright.transform.gradients.tape import Tape
 _Rule: TypeAlias = Callable[["_Step", int, TensorId, TensorId], TensorId]
 
 
-def optimiser_step(weights: Sequence[Tensor], optimiser: Optimiser) -> Graph:
+def optimiser_step(weights: Sequence[Tensor], optimiser: Optimiser, late: int = 0) -> Graph:
     """New weights from weights and gradients; moments are kept between calls (role optimiser).
 
     Inputs: `w0`, `w1`, ... and their gradients `d_w0`, ...; the scalar `rate`. Outputs: `new_w0`,
-    .... States start at zero.
+    .... States start at zero. `late`: of SGD's gradients, the updates that spike compensation makes
+    up for (arXiv 2003.11666).
     """
-    step = _Step(Builder("optimiser"), optimiser)
+    step = _Step(Builder("optimiser"), optimiser, late)
     outputs: list[TensorId] = []
     rule: _Rule = _sgd if isinstance(optimiser, Sgd) else _adamw
     for index, tensor in enumerate(weights):
@@ -38,8 +39,9 @@ def optimiser_step(weights: Sequence[Tensor], optimiser: Optimiser) -> Graph:
 class _Step:
     """The graph so far, the rate, and what belongs to no weight alone."""
 
-    def __init__(self, builder: Builder, optimiser: Optimiser) -> None:
+    def __init__(self, builder: Builder, optimiser: Optimiser, late: int) -> None:
         self.builder = builder
+        self.late = late
         self.optimiser = optimiser
         self.tape = Tape(builder, set())
         self.rate = builder.input("rate", (), FP32)
@@ -76,17 +78,27 @@ class _Step:
 
 
 def _sgd(step: _Step, index: int, weight: TensorId, gradient: TensorId) -> TensorId:
-    """V = momentum v + g + decay w; w - rate v (Sutskever et al., ICML 2013, as in PyTorch)."""
+    """V = momentum v + g + decay w; w - rate v (Sutskever et al., ICML 2013, as in PyTorch).
+
+    Of a gradient that is D updates late: w - rate (m^D v + (1 - m^D) / (1 - m) g).
+    """
     kind, tape = step.optimiser, step.tape
     assert isinstance(kind, Sgd)
     tape.name = f"w{index}"
     if kind.weight_decay:
         gradient = tape.add(Binary("add"), gradient, tape.scale(weight, kind.weight_decay))
     if kind.momentum:
-        gradient = step.state(
+        velocity = step.state(
             f"velocity{index}",
             weight,
             lambda old: tape.add(Binary("add"), tape.scale(old, kind.momentum), gradient),
+        )
+        past = kind.momentum**step.late
+        missed = step.late if kind.momentum == 1.0 else (1.0 - past) / (1.0 - kind.momentum)
+        gradient = (
+            tape.add(Binary("add"), tape.scale(velocity, past), tape.scale(gradient, missed))
+            if step.late
+            else velocity
         )
     moved = tape.multiply(gradient, step.rate)
     return step.builder.add(Binary("sub"), (weight, moved), f"new_w{index}")

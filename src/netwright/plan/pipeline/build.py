@@ -12,6 +12,7 @@ from netwright.plan.pipeline.blockwise import blockwise, breadth_first
 from netwright.plan.pipeline.gpipe import gpipe
 from netwright.plan.pipeline.interleaved import interleaved
 from netwright.plan.pipeline.one_forward_one_backward import one_forward_one_backward
+from netwright.plan.pipeline.pipelined_backprop import pipelined_backprop
 from netwright.plan.pipeline.schedule import Schedule, verify
 from netwright.plan.pipeline.times import StageTimes, peaks
 from netwright.plan.pipeline.v_shape import reorder, v_half, v_min, v_placement, v_zero_bubble
@@ -61,6 +62,10 @@ def _hanayo(request: Request) -> Schedule:
     return hanayo(request.workers, request.microbatches, request.times, waves, request.limit)
 
 
+def _pipelined_backprop(request: Request) -> Schedule:
+    return pipelined_backprop(request.workers, request.microbatches, request.number or 1)
+
+
 def _chimera(request: Request) -> Schedule:
     return chimera(request.workers, request.microbatches, request.times)
 
@@ -92,6 +97,7 @@ BUILDERS: Mapping[str, Builder] = {
     "zeropp": _zeropp,
     "hanayo": _hanayo,
     "chimera": _chimera,
+    "pipelined-backprop": _pipelined_backprop,
 }
 V_SHAPED = ("v-min", "v-half", "v-zb")
 TRAINED = tuple(name for name in BUILDERS if name != "chimera")  # that nw.train can run
@@ -102,7 +108,10 @@ NUMBERED = {
     "breadth-first": ("chunks a worker", 2),
     "zeropp": ("chunks a worker", 2),
     "hanayo": ("waves", 1),
+    "pipelined-backprop": ("chunks a worker", 1),
 }
+# Every micro-batch is a step of the optimiser, and gradients are late.
+ASYNCHRONOUS = ("pipelined-backprop",)
 
 
 def placement_for(name: str, workers: int) -> tuple[int, ...]:
@@ -116,6 +125,9 @@ def placement_for(name: str, workers: int) -> tuple[int, ...]:
         return tuple(range(workers)) * (number or 2)
     if base == "hanayo":
         return wave_placement(workers, number or 1)
+    if base == "pipelined-backprop":
+        each = number or 1
+        return tuple(chunk // each for chunk in range(workers * each))
     return v_placement(workers) if base in V_SHAPED else tuple(range(workers))
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netwright.plan.pipeline.lower import TRANSFER, lower_schedule
-from netwright.plan.pipeline.schedule import Schedule
+from netwright.plan.pipeline.lower import OPCODES, TRANSFER, lower_schedule
+from netwright.plan.pipeline.schedule import BACKWARD, Schedule
 from netwright.program.program import Program, Task
 
 UPDATE = "stage_update"
@@ -25,6 +25,7 @@ def lower_step(
     kept: float,
     shared: Sequence[Sequence[int]] = (),
     working_bytes: int = 0,
+    asynchronous: bool = False,
 ) -> Program:
     """One step of training; an update has one parameter, its chunk.
 
@@ -32,11 +33,14 @@ def lower_step(
 
     A worker keeps `activation_bytes` of a micro-batch after its forward pass and the share `kept`
     of that after the gradient of its input. `working_bytes`: what a backward pass makes anew.
+    `asynchronous`: an update stands after each backward pass; its second parameter is micro-batch.
 
     Raises:
         PlanError: the workers wait for each other.
     """
     program = lower_schedule(schedule, kept, activation_bytes, working_bytes)
+    if asynchronous:
+        return replace(_updated_at_once(program), machine="here")
     (entry,) = program.entries
     tasks, names = list(entry.tasks), list(program.workers)
     last = {task.worker: i for i, task in enumerate(tasks) if task.opcode != TRANSFER}
@@ -48,6 +52,20 @@ def lower_step(
         last[worker] = len(tasks) - 1
     entries = (replace(entry, tasks=tuple(tasks)),)
     return replace(program, entries=entries, workers=tuple(names), machine="here")
+
+
+def _updated_at_once(program: Program) -> Program:
+    (entry,) = program.entries
+    tasks: list[Task] = []
+    moved: list[int] = []
+    for task in entry.tasks:
+        moved.append(len(tasks))
+        tasks.append(replace(task, waits=tuple(moved[wait] for wait in task.waits)))
+        if task.opcode == OPCODES[BACKWARD]:
+            source = f"optimiser of chunk {task.parameters[0]}, micro-batch {task.parameters[1]}"
+            waits = (len(tasks) - 1,)
+            tasks.append(Task(UPDATE, (), task.parameters, waits, 1, source, task.worker))
+    return replace(program, entries=(replace(entry, tasks=tuple(tasks)),))
 
 
 def _exchange(

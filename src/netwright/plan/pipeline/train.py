@@ -12,7 +12,7 @@ from netwright.job.train import Train
 from netwright.machine.machine import Machine
 from netwright.plan.certificate import Certificate
 from netwright.plan.decision import Alternative, Decision
-from netwright.plan.pipeline.build import TRAINED, build, placement_for, split_name
+from netwright.plan.pipeline.build import ASYNCHRONOUS, TRAINED, build, placement_for, split_name
 from netwright.plan.pipeline.lower import ENTRY, OPCODES, TRANSFER
 from netwright.plan.pipeline.price import Prices, Seconds, graph_seconds, machine_prices
 from netwright.plan.pipeline.schedule import (
@@ -84,7 +84,8 @@ def make_training_plan(
         most = max(most, late)  # what W needs may be more than what B does
     shared = [[chunk for chunk, _ in holders] for holders in found.shared]
     working = max(found.working_bytes, default=0)
-    program = lower_step(schedule, most, min(late / most, 1.0), shared, working)
+    at_once = _checked(job, found)
+    program = lower_step(schedule, most, min(late / most, 1.0), shared, working, at_once)
     cuts = (CUTS, ",".join(map(str, found.partition.places)))
     program = replace(program, machine=machine.name, metadata=(*program.metadata, cuts))
     ranges = _ranges(found.priced(by.prices), job, by.prices)
@@ -100,6 +101,20 @@ def make_training_plan(
     predictions = (_prediction(program, by, [one.simulate().seconds for one in spread]),)
     decisions = _decisions(found, schedule)
     return Plan(whole, machine, job, decisions, predictions, memory, program, peak)
+
+
+def _checked(job: Train, found: Chunks) -> bool:
+    """Whether every micro-batch is a step of the optimiser."""
+    late = split_name(job.schedule)[0] in ASYNCHRONOUS
+    if late and (found.shared or job.recompute):
+        what = "a weight of several chunks" if found.shared else "passes done again"
+        raise PlanError(
+            f"train: {job.schedule} updates weights between two passes of a micro-batch, and {what}"
+            " would need them as they were; untie the network or keep activations"
+        )
+    if not late and (job.delays.spike_compensation or job.delays.weight_prediction):
+        raise PlanError(f"train: no gradient is late under {job.schedule}; leave `delays` out")
+    return late
 
 
 def cuts_of(plan: Plan) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from netwright.errors import JobError
 from netwright.graph.graph import Graph
 from netwright.job.train import Train
+from netwright.plan.pipeline.build import ASYNCHRONOUS, split_name
+from netwright.plan.pipeline.pipelined_backprop import delay_of
 from netwright.program.program import Program
 from netwright.run.workers.chunk import Chunk
 from netwright.run.workers.data import TextData
@@ -58,7 +60,8 @@ def _chunk(index: int, part: Graph, count: int, job: Train) -> Chunk:
     weights = [forward[place] for place in dict.fromkeys(place for place, _ in found.weights)]
     entry = part.inputs[0] if index else None
     data = tuple((i, part[i].name) for i in part.inputs if i != entry)
-    step = optimiser_step(weights, job.optimiser)
+    late = delay_of(index, count) if split_name(job.schedule)[0] in ASYNCHRONOUS else 0
+    step = optimiser_step(weights, job.optimiser, late if job.delays.spike_compensation else 0)
     return Chunk(
         index,
         found,
@@ -69,4 +72,6 @@ def _chunk(index: int, part: Graph, count: int, job: Train) -> Chunk:
         data,
         index == count - 1,
         job.recompute,
+        split_name(job.schedule)[0] in ASYNCHRONOUS,
+        late if job.delays.weight_prediction else 0,
     )

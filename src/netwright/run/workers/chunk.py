@@ -25,6 +25,7 @@ class Chunk:
     `entry` is the activation that the chunk before sends (None for the first), `exit` the one that
     the next receives, or the loss. `data` are the network's own inputs. The loss of the last chunk
     is weighed by 1 / micro-batches. `recompute`: only inputs are kept until the backward pass.
+    `asynchronous`: a micro-batch is a step; `ahead`: steps by which forward passes predict weights.
     """
 
     index: int
@@ -36,6 +37,8 @@ class Chunk:
     data: tuple[tuple[TensorId, str], ...]
     is_last: bool
     recompute: bool = False
+    asynchronous: bool = False
+    ahead: int = 0
 
 
 @final
@@ -70,11 +73,15 @@ class ChunkState:
         self._inputs = frozenset(found.forward.inputs)
         self.recomputed_bytes = 0  # in the last backward pass, beside what is saved
         self._saved: dict[int, Values] = {}
-        self._seed = torch.tensor(1.0 / microbatches)
+        self._saved_sizes: dict[int, int] = {}
+        self._saved_total = 0  # counted as they come and go: it is asked for after every pass
+        self._seed = torch.tensor(1.0 / (1 if chunk.asynchronous else microbatches))
+        self._ahead: Values = {}  # weights as they are predicted to be
 
     def forward(self, microbatch: int, entry: Tensor | None, data: Mapping[str, Tensor]) -> Tensor:
         """The activation for the next chunk, or the loss of the last."""
-        values = {**self.weights, **{place: data[name] for place, name in self.chunk.data}}
+        inputs = {place: data[name] for place, name in self.chunk.data}
+        values = {**self.weights, **self._ahead, **inputs}
         if self.chunk.entry is not None:
             assert entry is not None
             values[self.chunk.entry] = entry
@@ -124,6 +131,9 @@ class ChunkState:
             if isinstance(op.kind, StateUpdate) and op.inputs[0] is not None:
                 self._moments[op.inputs[0]] = values[op.outputs[0]]
         for place, new in zip(self._sums, graph.outputs, strict=True):
+            if self.chunk.ahead:
+                step = values[new] - self.weights[place]
+                self._ahead[place] = values[new] + self.chunk.ahead * step
             self.weights[place] = values[new]
 
     def gradient_sum(self, place: TensorId) -> Tensor:
@@ -135,19 +145,22 @@ class ChunkState:
         self._sums[place].copy_(total)
 
     def saved_bytes(self) -> int:
-        """Bytes kept for micro-batches that are under way; shared storage counts once."""
-        return _bytes(v for values in self._saved.values() for v in values.values())
+        """Bytes kept for micro-batches under way; what one of them shares counts once."""
+        return self._saved_total
 
     def _keep(self, microbatch: int, values: Values, wanted: frozenset[TensorId]) -> None:
         self._saved[microbatch] = {
             i: v for i, v in values.items() if i in wanted and i not in self.weights
         }
+        self._saved_sizes[microbatch] = _bytes(self._saved[microbatch].values())
+        self._saved_total += self._saved_sizes[microbatch]
 
     def _take(self, microbatch: int) -> Values:
         if microbatch not in self._saved:
             raise RunError(
                 f"chunk {self.chunk.index}: nothing is saved of micro-batch {microbatch}"
             )
+        self._saved_total -= self._saved_sizes.pop(microbatch)
         return self._saved.pop(microbatch)
 
 
