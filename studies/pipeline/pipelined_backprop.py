@@ -28,7 +28,7 @@ WAYS = {
     "prediction": Delays(weight_prediction=True),
     "both": Delays(spike_compensation=True, weight_prediction=True),
 }
-SMALL = "a GPT of 70 thousand parameters, 800 sequences, 2 seeds"
+SMALL = "a GPT of 70 thousand parameters, 800 sequences, one or two seeds"
 LATE = Claim(
     "chunks of eight whose gradients are 2 (S - 1 - c) updates late once the pipe is full",
     "section 2", 8, exactly(8),
@@ -44,6 +44,9 @@ SCALED = Claim(
 MATCH = Claim(
     "compensation and prediction against SGD, both at batch 1: loss more by",
     "abstract (matches the accuracy of SGD)", 0.0, at_most(0.05), smaller=SMALL,
+    fails="lateness costs with the rate and the chunks (with nothing done 0.02, 0.08 and 0.15 for 2,"
+    " 4 and 8 chunks after 600 sequences), and here the rate is all that SGD at batch 8 bears and"
+    " the loss still falls steeply; at a sixth of the rate nothing is lost",
 )  # fmt: skip
 GENTLE = Claim("as before, at a sixth of the rate", "abstract", 0.0, at_most(0.05), smaller=SMALL)
 MITIGATED = Claim(
