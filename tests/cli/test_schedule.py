@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from netwright.cli.app import app
 from netwright.errors import FormatError, JobError, MachineError, PlanError
+from netwright.plan.pipeline.build import BUILDERS
 
 SMALL = ("--stages", "2", "--microbatches", "4", "--times", "1,1.1,0.9,0.05")
 
@@ -27,7 +28,7 @@ def test_json_ranks_all(tmp_path: Path) -> None:
         run(*SMALL, "--compare", "all", "--json", "--html", str(page), "--trace", str(trace))
     )
     rows = out["schedules"]
-    assert len(rows) + len(out["left_out"]) == 9
+    assert len(rows) + len(out["left_out"]) == len(BUILDERS)
     for row in rows:
         work = 4 * 3.0
         assert row["bubble_rate"] == pytest.approx(1 - work / row["makespan_seconds"])

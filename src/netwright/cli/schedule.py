@@ -128,6 +128,8 @@ def _names(name: str, compare: str | None) -> list[str]:
         return list(BUILDERS)
     names = [name] if compare is None else [n.strip() for n in compare.split(",")]
     for one in names:
+        if one.partition(":")[0] not in BUILDERS:
+            raise JobError(f"no schedule {one!r}; there are {NAMES}")
         split_name(one)
     return names
 
