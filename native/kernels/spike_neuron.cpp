@@ -68,6 +68,11 @@ const char* check::neuron(const Call& call) {
     NETWRIGHT_REFUSE_IF(membrane.shape[0] != 1, "bits of spikes are kept of a batch of 1 only");
     NETWRIGHT_TRY(rows_of_bits(call.operand[place], neurons));
   }
+  if (const Operand& each = call.operand[kEach]; each.data) {
+    NETWRIGHT_TRY(check::view(each, Format::fp32, 2));
+    NETWRIGHT_REFUSE_IF(each.shape[0] != kEachReceptors + 2 * receptors || each.shape[1] != neurons || !check::contiguous(each, 1) ||
+                            each.stride[0] < 4 * neurons || each.stride[0] % 4, "coefficients of each do not fit the neurons");
+  }
   if (!call.operand[kClock].data) return nullptr;
   NETWRIGHT_TRY(check::view(call.operand[kClock], Format::int64, 1));
   return call.operand[kClock].shape[0] == 1 ? nullptr : "the clock is not one number";

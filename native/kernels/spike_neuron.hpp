@@ -67,15 +67,13 @@ inline Coefficients coefficients(const Call& call) {
   return c;
 }
 
-NETWRIGHT_INLINE Vec after_reset(const Coefficients& c, Vec v, IntVec spiked) {
-  return select(spiked, as_float(as_bits(v) & c.reset_mask) - splat(c.reset_less), v);
-}
-
 // Where a step's values lie: copies, so that no store can change them.
 struct Places {
   float *membrane, *left, *current[kReceptors], *dense;
   const float* input[kReceptors];
   std::byte *ring, *record;
+  const float* each;  // coefficients of neurons that differ: row r starts at each + r * each_stride
+  std::int64_t each_stride;
   bool traced;
 };
 
@@ -91,56 +89,74 @@ NETWRIGHT_INLINE void put(float* to, Vec value, std::int64_t count) {
   else store_part(to, value, int(count));
 }
 
+// Coefficients of eight neurons: one number of all, or the numbers of each (kDiffer).
+template <bool kDiffer, bool kWhole>
+struct Lanes {
+  const Coefficients& c;
+  const Places& at;
+  std::int64_t i, count;
+
+  NETWRIGHT_INLINE Vec of(float one, int row) const {
+    if constexpr (kDiffer) return fetch<kWhole>(at.each + row * at.each_stride + i, count);
+    else return splat(one);
+  }
+  NETWRIGHT_INLINE Vec above() const { return of(c.above, kEachAbove); }
+  NETWRIGHT_INLINE Vec after_reset(Vec v, IntVec spiked) const {
+    return select(spiked, as_float(as_bits(v) & c.reset_mask) - of(c.reset_less, kEachLess), v);
+  }
+};
+
 // Eight neurons from `i` on, or the first `count` of them. kUsual: the reset is at once, currents hold all that arrives
 // (without receptors: there is an input).
-template <int kCount, bool kConductances, bool kHolds, bool kUsual, bool kWhole>
+template <int kCount, bool kConductances, bool kHolds, bool kUsual, bool kDiffer, bool kWhole>
 NETWRIGHT_INLINE void eight(const Coefficients& c, const Places& at, std::int64_t i, std::int64_t count) {
+  const Lanes<kDiffer, kWhole> lanes{c, at, i, count};
   Vec v = fetch<kWhole>(at.membrane + i, count);
   const Vec before = v;
   IntVec past{};
   if (!kUsual && c.delayed) {
-    past = v > splat(c.above);
-    if (!c.subtracts) v = after_reset(c, v, past);
+    past = v > lanes.above();
+    if (!c.subtracts) v = lanes.after_reset(v, past);
   }
   Vec fresh;
   if constexpr (kCount == 0) {
-    fresh = splat(c.decay) * v + splat(c.drive);
-    if (kUsual || at.input[0]) fresh = fresh + splat(c.scale) * fetch<kWhole>(at.input[0] + i, count);
+    fresh = lanes.of(c.decay, kEachDecay) * v + lanes.of(c.drive, kEachDrive);
+    if (kUsual || at.input[0]) fresh = fresh + lanes.of(c.scale, kEachScale) * fetch<kWhole>(at.input[0] + i, count);
   } else {
     Vec current[kCount], jump[kCount] = {};
     for (int k = 0; k < kCount; ++k) {
       current[k] = fetch<kWhole>(at.current[k] + i, count);
       if (kUsual || !at.input[k]) continue;
-      jump[k] = splat(c.scale) * fetch<kWhole>(at.input[k] + i, count);
+      jump[k] = lanes.of(c.scale, kEachScale) * fetch<kWhole>(at.input[k] + i, count);
       if (!c.after) current[k] = current[k] + jump[k];
     }
     if constexpr (kConductances) {
-      Vec total = splat(1.0f), pull = splat(c.drive);
-      for (int k = 0; k < kCount; ++k) total = total + current[k], pull = pull + splat(c.reversal[k]) * current[k];
+      Vec total = splat(1.0f), pull = lanes.of(c.drive, kEachDrive);
+      for (int k = 0; k < kCount; ++k) total = total + current[k], pull = pull + lanes.of(c.reversal[k], kEachReceptors + k) * current[k];
       const Vec rest = pull / total;
-      fresh = rest + (v - rest) * plain_exp(splat(-c.rate) * total);
+      fresh = rest + (v - rest) * plain_exp(-lanes.of(c.rate, kEachRate) * total);
     } else {
-      fresh = splat(c.decay) * v + splat(c.drive);
-      for (int k = 0; k < kCount; ++k) fresh = fresh + splat(c.gain[k]) * current[k];
+      fresh = lanes.of(c.decay, kEachDecay) * v + lanes.of(c.drive, kEachDrive);
+      for (int k = 0; k < kCount; ++k) fresh = fresh + lanes.of(c.gain[k], kEachReceptors + k) * current[k];
     }
     for (int k = 0; k < kCount; ++k) {
-      Vec next = splat(c.synapse_decay[k]) * current[k];
+      Vec next = lanes.of(c.synapse_decay[k], kEachReceptors + kCount + k) * current[k];
       if (!kUsual && c.after && at.input[k]) next = next + jump[k];
       put<kWhole>(at.current[k] + i, next, count);
     }
   }
-  if (!kUsual && c.delayed && c.subtracts) fresh = select(past, fresh - splat(c.threshold), fresh);
+  if (!kUsual && c.delayed && c.subtracts) fresh = select(past, fresh - lanes.of(c.threshold, kEachThreshold), fresh);
   IntVec spiked;
   if constexpr (kHolds) {
     const IntVec left = as_bits(fetch<kWhole>(at.left + i, count));
     const IntVec held = left > 0;
     fresh = select(held, before, fresh);
-    spiked = (fresh > splat(c.above)) & ~held;
+    spiked = (fresh > lanes.above()) & ~held;
     put<kWhole>(at.left + i, as_float((spiked & c.refractory_steps) | (~spiked & (left + held))), count);
   } else {
-    spiked = fresh > splat(c.above);
+    spiked = fresh > lanes.above();
   }
-  const Vec after = !kUsual && c.delayed ? fresh : after_reset(c, fresh, spiked);
+  const Vec after = !kUsual && c.delayed ? fresh : lanes.after_reset(fresh, spiked);
   put<kWhole>(at.membrane + i, after, count);
   if (at.dense) put<kWhole>(at.dense + i, at.traced ? after : as_float(spiked & as_bits(splat(1.0f))), count);
   const auto bits = static_cast<std::byte>(lane_bits(spiked) & (kWhole ? 0xff : (1 << count) - 1));
@@ -163,10 +179,12 @@ inline Places places(const Call& call, std::int64_t clock, std::int64_t step) {
   at.ring = call.operand[kRing].data ? ring_row(call.operand[kRing], later(clock, step)) : nullptr;
   at.record = call.operand[kRecord].data ? ring_row(call.operand[kRecord], later(clock, step)) : nullptr;
   at.traced = call.parameter[kTraced] != 0;
+  at.each = reinterpret_cast<const float*>(call.operand[kEach].data);
+  at.each_stride = at.each ? call.operand[kEach].stride[0] / 4 : 0;
   return at;
 }
 
-template <int kCount, bool kConductances, bool kHolds, bool kUsual>
+template <int kCount, bool kConductances, bool kHolds, bool kUsual, bool kDiffer>
 void all_steps(const Call& call) {
   const Coefficients c = coefficients(call);
   const Operand& membrane = call.operand[kMembrane];
@@ -181,18 +199,19 @@ void all_steps(const Call& call) {
     for (std::int64_t step = 0; step < steps; ++step) {
       const Places at = places(call, clock, step);
       std::int64_t i = begin;
-      for (; i + kLanes <= end; i += kLanes) eight<kCount, kConductances, kHolds, kUsual, true>(c, at, i, kLanes);
-      if (i < end) eight<kCount, kConductances, kHolds, kUsual, false>(c, at, i, end - i);
+      for (; i + kLanes <= end; i += kLanes) eight<kCount, kConductances, kHolds, kUsual, kDiffer, true>(c, at, i, kLanes);
+      if (i < end) eight<kCount, kConductances, kHolds, kUsual, kDiffer, false>(c, at, i, end - i);
     }
   }
 }
 
 template <int kCount, bool kConductances, bool kHolds>
 void usual_or_not(const Call& call) {
+  if (call.operand[kEach].data) return all_steps<kCount, kConductances, kHolds, false, true>(call);
   bool inputs = false;
   for (int k = 0; k < kReceptors; ++k) inputs |= call.operand[kInput + k].data != nullptr;
   const bool usual = call.parameter[kResetDelay] == 0 && inputs == (kCount == 0);
-  usual ? all_steps<kCount, kConductances, kHolds, true>(call) : all_steps<kCount, kConductances, kHolds, false>(call);
+  usual ? all_steps<kCount, kConductances, kHolds, true, false>(call) : all_steps<kCount, kConductances, kHolds, false, false>(call);
 }
 
 template <int kCount, bool kConductances>

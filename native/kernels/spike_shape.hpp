@@ -58,8 +58,11 @@ inline Piece block_of(std::int64_t targets, std::int64_t block, std::int64_t blo
 // Operands of `neuron`.
 enum NeuronOperand {
   kRing, kRecord, kDense, kMembrane, kLeft, kCurrent, kNeuronWritten = kCurrent + kReceptors,
-  kClock = kNeuronWritten, kInput, kNeuronOperands = kInput + kReceptors
+  kClock = kNeuronWritten, kInput, kEach = kInput + kReceptors, kNeuronOperands
 };
+// Rows of `each` [rows, B * n]: coefficients of neurons that differ; those of K receptors follow, gains (of conductances:
+// reversals) first, then decays. `above` serves both comparisons; `less` is what a spike takes off.
+enum EachRow { kEachAbove, kEachThreshold, kEachLess, kEachDecay, kEachDrive, kEachScale, kEachRate, kEachReceptors };
 // Integer parameters of `neuron`, then its reals.
 enum NeuronParameter {
   kNumReceptors, kConductance, kReset, kResetDelay, kIncluded, kRefractorySteps, kInputAfter, kTraced, kThreshold,

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.errors import UnsupportedError
-from netwright.graph.build import Builder
+from netwright.graph.build import Builder, encoded
+from netwright.graph.format import FP64
 from netwright.graph.graph import Graph
 from netwright.graph.interpret import interpret
 from netwright.graph.ops.linear import Linear
 from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Li, Lif
+from netwright.graph.ops.neuron_each import alike, known_parameters
 from netwright.graph.ops.neuron_rule import Discretisation, Method, Reset
 from netwright.job.job import Infer
 from netwright.machine.load import library_machine
@@ -70,9 +72,22 @@ def alone(kind: Any, shape: tuple[int, int, int]) -> tuple[Graph, dict[str, Any]
     random = np.random.default_rng(sum(shape))
     b = Builder("sequence")
     dims = tuple(zip("tbn", shape, strict=True))
-    number = max(1, len(kind.membrane().decays))
+    m = alike(kind).membrane()
+    number = max(1, len(m.decays))
     given_ = {f"x{k}": random.integers(-2, 7, shape) / 8 for k in range(number)}
-    made = b.add_all(kind, [b.input(name, dims) for name in given_], "neurons")
+    operands: list[Any] = [b.input(name, dims) for name in given_]
+    if kind.each:
+        operands += [None] * (1 + len(m.decays) + bool(kind.rule.refractory_steps))
+    for name in kind.each:
+        own = np.atleast_1d(getattr(kind, name, -0.25))[:, None]
+        values = np.where(np.isinf(own), own, own * random.uniform(0.5, 1.5, (len(own), shape[2])))
+        values = values if isinstance(getattr(kind, name, 0.0), tuple) else values[0]
+        operands.append(
+            b.weight(
+                name, tuple(zip("kn"[-values.ndim :], values.shape, strict=True)), FP64, values
+            )
+        )
+    made = b.add_all(kind, operands, "neurons")
     return b.finish(made), given_
 
 
@@ -80,9 +95,10 @@ def alone(kind: Any, shape: tuple[int, int, int]) -> tuple[Graph, dict[str, Any]
 @given(
     kinds(),
     st.tuples(st.integers(1, 20), st.integers(1, 3), st.sampled_from((1, 5, 8, 63, 130, 520))),
+    st.booleans(),
 )
-def test_native_follows_the_reference(kind: Any, shape: tuple[int, int, int]) -> None:
-    graph, inputs = alone(kind, shape)
+def test_native_follows_the_reference(kind: Any, shape: tuple[int, int, int], differ: bool) -> None:
+    graph, inputs = alone(replace(kind, each=known_parameters(kind)) if differ else kind, shape)
     program = make_plan(graph, MACHINE, Infer()).program
     expected, _ = interpret(graph, inputs, {}, {})
     found = NativeRuntime(program).call("forward", inputs, {})
@@ -104,6 +120,28 @@ def test_native_follows_the_reference(kind: Any, shape: tuple[int, int, int]) ->
     for name in states:
         close = np.isclose(found[name], expected[name], rtol=1e-4, atol=1e-4)
         assert close.mean() > 0.9
+
+
+@settings(max_examples=20, deadline=None)
+@given(kinds(), st.sampled_from((1, 5, 130)))
+def test_neurons_that_differ_in_nothing_are_a_population_bit_for_bit(kind: Any, size: int) -> None:
+    shape = (9, 2, size)
+    plain, inputs = alone(kind, shape)
+    names = known_parameters(kind)
+    graph, _ = alone(replace(kind, each=names), shape)
+    tensors = list(graph.tensors)
+    for place, tensor in enumerate(tensors):
+        if tensor.name in names:
+            value = getattr(kind, tensor.name, kind.rule.reset_value)
+            own = np.broadcast_to(np.reshape(value, (*np.shape(value), 1)), tensor.shape)
+            tensors[place] = replace(tensor, data=(encoded(FP64, own),))
+    graph = replace(graph, tensors=tuple(tensors))
+    one, each = (
+        NativeRuntime(make_plan(g, MACHINE, Infer()).program).call("forward", inputs, {})
+        for g in (plain, graph)
+    )
+    for ours, theirs in zip(each.values(), one.values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("density", [0.02, 0.9])

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from netwright.errors import GraphError
 from netwright.graph.build import Builder
-from netwright.graph.format import FP32, INT32, INT64, UINT16
+from netwright.graph.format import FP32, FP64, INT32, INT64, UINT16
 from netwright.graph.graph import Graph
 from netwright.graph.op import OpKind
 from netwright.graph.ops.connect import ConvConnect, DenseConnect, RandomConnect, SparseConnect
 from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Lif
+from netwright.graph.ops.neuron_each import alike
 from netwright.graph.ops.position import StateUpdate
 from netwright.graph.ops.spike_time import Poisson, Remember, SpikeSource, Tick
 from netwright.graph.synapses import Chance, Convolution, Matrix, Pairs, Synapses, by_source
@@ -60,6 +61,7 @@ class _Group:
     first: Mapping[str, Array]
     rate_hz: float
     chance: Array | None
+    each: Mapping[str, Array]
 
 
 @final
@@ -92,24 +94,28 @@ class Circuit:
         kind: Neuron,
         first: Mapping[str, Array] | None = None,
         rate_hz: float = EXPECTED_HZ,
+        each: Mapping[str, Array] | None = None,
     ) -> Population:
         """Neurons of one kind. `first`: values of "v", "i0", "i1" .. [neurons] before step 0.
 
-        `rate_hz` is what is expected of a neuron: costs and the choice of kernels rest on it.
+        `each`: parameters of the kind in which its neurons differ, "tau_seconds" and such:
+        [neurons], or [receptors, neurons] of what there is one a receptor. `rate_hz` is what is
+        expected of a neuron: costs and the choice of kernels rest on it.
         """
         if kind.rule.dt_seconds != self.dt_seconds:
             raise GraphError(
                 f"{self.name}: {name} has steps of {kind.rule.dt_seconds} s, the others of "
                 f"{self.dt_seconds} s"
             )
-        return self._add(name, _Group(kind, neurons, first or {}, rate_hz, None))
+        kind = replace(kind, each=tuple(each or {}))
+        return self._add(name, _Group(kind, neurons, first or {}, rate_hz, None, each or {}))
 
     def source(self, name: str, neurons: int, rate_hz: float | Array) -> Population:
         """Neurons that fire by chance, at one rate or at one each."""
         chance = np.atleast_1d(np.asarray(rate_hz, np.float64)) * self.dt_seconds
         kind = SpikeSource(neurons, self.seed, len(self._groups))
         rate = float(chance.mean()) / self.dt_seconds
-        return self._add(name, _Group(kind, neurons, {}, rate, chance))
+        return self._add(name, _Group(kind, neurons, {}, rate, chance, {}))
 
     def project(
         self,
@@ -201,7 +207,7 @@ class _Writer:
             assert group.chance is not None
             chance = b.weight(f"{name}.chance", (("n", len(group.chance)),), FP32, group.chance)
             return b.add(kind, (self.clock, chance), f"{name}.source")
-        receptors, rule = len(kind.membrane().decays), kind.rule
+        receptors, rule = len(alike(kind).membrane().decays), kind.rule
         states = {"v": self._state(name, "v", group)}
         direct = receptors > 0 and not rule.input_after and rule.input_scale in (None, 1.0)
         inputs: list[TensorId | None] = []
@@ -222,12 +228,17 @@ class _Writer:
             states["left"] = self._state(name, "left", group)
             first.append(states["left"])
         formats = [FP32] * (2 + receptors) + [INT32] * bool(rule.refractory_steps)
-        made, *after = b.add_all(kind, (*inputs, *first), f"{name}.neurons", formats)
+        own = [self._own(name, key, values) for key, values in group.each.items()]
+        made, *after = b.add_all(kind, (*inputs, *first, *own), f"{name}.neurons", formats)
         self.updates += zip(states.values(), after, strict=True)
         unknown = set(group.first) - set(states)
         if unknown:
             raise GraphError(f"{name}: no state is called {sorted(unknown)}; it has {list(states)}")
         return made
+
+    def _own(self, group: str, parameter: str, values: Array) -> TensorId:
+        dims = tuple((f"d{i}", size) for i, size in enumerate(values.shape))
+        return self.builder.weight(f"{group}.{parameter}", dims, FP64, values)
 
     def _state(self, group: str, name: str, known: _Group) -> TensorId:
         dims = (("batch", 1), ("neuron", known.neurons))

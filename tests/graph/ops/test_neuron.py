@@ -163,3 +163,64 @@ def test_a_rule_goes_to_a_file_and_back(tmp_path):
     damaged["body"][0]["attributes"]["rule"]["reset"] = "hard"
     with pytest.raises(FormatError, match="expected one of none, subtract, zero, value"):
         read_graph(damaged, lambda data, where: data, "one")
+
+
+def differing(rule):
+    """Kinds whose neurons differ in all that they can, with the operands of each."""
+    random = np.random.default_rng(7)
+
+    def some(low, high, *shape):
+        return random.uniform(low, high, (*shape, SHAPE[2]))
+
+    plain = {
+        "tau_seconds": some(2e-3, 9e-3), "threshold": some(0.3, 0.9), "leak": some(-0.2, 0.2),
+        "resistance": some(0.5, 2.0), "reset_value": some(-0.5, 0.2),
+    }  # fmt: skip
+    synapses = some(1e-3, 6e-3, 2)
+    synapses[0, 1] = plain["tau_seconds"][1]  # the two times are one
+    of_if = {k: plain[k] for k in ("threshold", "resistance", "reset_value")}
+    of_li = {k: plain[k] for k in ("tau_seconds", "leak", "resistance")}
+    cuba = {**plain, "synapse_seconds": synapses}
+    coba = {k: v for k, v in cuba.items() if k != "resistance"}
+    coba |= {"reversals": some(-1.0, 3.0, 2), "drive": some(0.0, 0.2)}
+    two = (2e-3, 3e-3)
+    yield Lif(1.0, 1.0, rule, each=tuple(plain)), 1, plain
+    yield If(1.0, replace(rule, input_scale=None), each=tuple(of_if)), 1, of_if
+    yield Li(1.0, replace(rule, refractory_steps=0), each=tuple(of_li)), 1, of_li
+    yield CubaLif(1.0, two, 1.0, rule, each=tuple(cuba)), 2, cuba
+    yield CobaLif(1.0, two, (1.0, 2.0), 1.0, rule, each=tuple(coba)), 2, coba
+
+
+@pytest.mark.parametrize("rule", RULES[::3] + RULES[-3:-2], ids=str)
+def test_neurons_that_differ_are_each_a_population_of_its_own(rule):
+    for kind, number, given_each in differing(rule):
+        inputs = [0.3 * np.abs(x) if number == 2 else x for x in driven(3, number)]
+        receptors = number if number == 2 else 0
+        held = bool(kind.rule.refractory_steps)
+        operands = [*inputs, *[None] * (1 + receptors + held), *given_each.values()]
+        found = run(kind, *operands)
+        check_einsums(kind, *operands)
+        for n in range(SHAPE[2]):
+            alone = replace(kind, each=())
+            for name, values in given_each.items():
+                value = values[..., n]
+                if name == "reset_value":
+                    alone = replace(alone, rule=replace(alone.rule, reset_value=float(value)))
+                else:
+                    value = tuple(value.tolist()) if value.ndim else float(value)
+                    alone = replace(alone, **{name: value})
+            expected = alone.reference([x[..., n : n + 1] for x in inputs])
+            for ours, theirs in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(ours[..., n : n + 1], theirs)
+
+
+def test_parameters_of_each_are_checked():
+    x, n = np.zeros(SHAPE), SHAPE[2]
+    with pytest.raises(GraphError, match="none twice"):
+        run(Lif(1.0, each=("colour",)), x, None, np.ones(n))
+    with pytest.raises(GraphError, match="tau_seconds of each"):
+        run(Lif(1.0, each=("tau_seconds",)), x, None, np.ones(n + 1))
+    with pytest.raises(GraphError, match="above 0"):
+        run(Lif(1.0, each=("tau_seconds",)), x, None, np.zeros(n))
+    with pytest.raises(GraphError, match="neurons differ in leak"):
+        Lif(1.0, each=("leak",)).membrane()

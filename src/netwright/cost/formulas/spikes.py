@@ -24,7 +24,7 @@ def neuron(opcode: str, operands: Views, parameters: Parameters) -> Work:
     states = size(membrane, *operands[4 : _CURRENT + _RECEPTORS])
     rows = sum(o.num_bytes // max(o.shape[0], 1) for o in operands[:2] if o is not None)
     written = rows + (0 if dense is None else dense.num_bytes)
-    read = size(*operands[10:14])
+    read = size(*operands[10:15])  # with the coefficients of each
     variant = f"{receptors}{'c' * conductances}{'r' * held}{'s' * (dense is not None)}"
     return Work(
         opcode,

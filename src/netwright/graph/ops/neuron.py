@@ -1,7 +1,8 @@
 """Point neurons over time: leaky and plain integrators, with and without synaptic currents.
 
 Sequences are time first: inputs [T, B, n], states [B, n]. One step of a recurrent network is the
-same operator with T = 1 and its states kept between calls.
+same operator with T = 1 and its states kept between calls. What `each` of a kind names is an
+operand, one value a neuron, after the states (`neuron_each`).
 """
 
 from __future__ import annotations
@@ -11,75 +12,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-import numpy as np
 from numpy.typing import NDArray
 
+from netwright.errors import GraphError
 from netwright.graph.op import Einsum, OpKind, TensorType
 from netwright.graph.ops.neuron_cascade import neuron_cascade
+from netwright.graph.ops.neuron_operands import infer_neuron, reference_neuron
 from netwright.graph.ops.neuron_rule import Discretisation
-from netwright.graph.ops.neuron_step import Membrane, advance
-from netwright.graph.ops.shape import count, expect, fail, optional
+from netwright.graph.ops.neuron_step import Membrane
+from netwright.graph.ops.shape import fail
 
 Array: TypeAlias = NDArray[Any]
 
 PLAIN = Discretisation()
 
 
-def infer_neuron(
-    kind: OpKind, m: Membrane, types: Sequence[TensorType | None]
-) -> tuple[TensorType, ...]:
-    """[T, B, n] and the states after the last step, from inputs and optional first states."""
-    receptors = max(1, len(m.decays))
-    states = 1 + len(m.decays) + bool(m.rule.refractory_steps)
-    count(kind, types, receptors, receptors + states)
-    x = _sequence(kind, types, receptors, bool(m.decays))
-    for index in range(receptors):
-        found = optional(types, index)
-        if found is not None:
-            expect(kind, f"input {index}", found.shape, x.shape)
-            if found.element != "float":
-                fail(kind, f"input {index} is {found.element}, expected float; cast it first")
-    elements = ["float"] * (1 + len(m.decays)) + ["int"] * bool(m.rule.refractory_steps)
-    for place, element in enumerate(elements):
-        first = optional(types, receptors + place)
-        if first is not None:
-            expect(kind, f"state {place}", first.shape, x.shape[1:])
-            if first.element != element:
-                fail(kind, f"state {place} is {first.element}, expected {element}; cast it first")
-    return (x, *(TensorType(x.shape[1:], element) for element in elements))
+def refuse_each(each: tuple[str, ...]) -> None:
+    """One number cannot stand for neurons that differ.
 
-
-def _sequence(
-    kind: OpKind, types: Sequence[TensorType | None], receptors: int, may_lack: bool
-) -> TensorType:
-    """The type of the inputs. Of currents all may be absent: one step, nothing arrives."""
-    given = [t for t in types[:receptors] if t is not None]
-    if given:
-        if len(given[0].shape) != 3:
-            got = len(given[0].shape)
-            fail(kind, f"the input has {got} dims, expected [steps, batch, neurons]")
-        return given[0]
-    first = optional(types, receptors)
-    if not may_lack or first is None or len(first.shape) != 2:
-        fail(kind, "has no input, and no currents with a first state [batch, neurons] in its place")
-    return TensorType((1, *first.shape))
-
-
-def reference_neuron(
-    m: Membrane, arrays: Sequence[Array | None], traced: bool
-) -> tuple[Array, ...]:
-    """Spikes (or the membrane) at every step, and the states after."""
-    receptors = max(1, len(m.decays))
-    number = 1 + len(m.decays) + bool(m.rule.refractory_steps)
-    known = next((a.shape for a in arrays[:receptors] if a is not None), None)
-    given = (*arrays[receptors:], *([None] * number))[:number]
-    if known is None:
-        assert given[0] is not None
-        known = (1, *given[0].shape)
-    inputs = [np.zeros(known) if a is None else a for a in arrays[:receptors]]
-    states = [np.zeros(known[1:]) if a is None else a for a in given]
-    spikes, trace, after = advance(m, inputs, states)
-    return (trace if traced else spikes, *after)
+    Raises:
+        GraphError: they do.
+    """
+    if each:
+        raise GraphError(f"neurons differ in {', '.join(each)}; one value for all was expected")
 
 
 @final
@@ -96,9 +51,15 @@ class Lif(OpKind):
     rule: Discretisation = PLAIN
     leak: float = 0.0
     resistance: float = 1.0
+    each: tuple[str, ...] = ()
 
     def membrane(self) -> Membrane:
-        """The coefficients of a step."""
+        """The coefficients of a step.
+
+        Raises:
+            GraphError: neurons differ; `neuron_each.membranes` has those of each.
+        """
+        refuse_each(self.each)
         rule, charge = self.rule, self.rule.charge(self.tau_seconds)
         scale = self.resistance * charge if rule.input_scale is None else rule.input_scale
         decay = rule.decay(self.tau_seconds)
@@ -107,15 +68,15 @@ class Lif(OpKind):
     def infer(self, types: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
         if self.rule.input_after:
             fail(self, "input_after needs a synaptic current (CubaLif) to hold the input")
-        return infer_neuron(self, self.membrane(), types)
+        return infer_neuron(self, self, types)
 
     def einsums(
         self, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
     ) -> tuple[Einsum, ...]:
-        return neuron_cascade(self.membrane(), types, outputs, traced=False)
+        return neuron_cascade(self, types, outputs, traced=False)
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-        return reference_neuron(self.membrane(), arrays, traced=False)
+        return reference_neuron(self, arrays, traced=False)
 
 
 @final
@@ -126,9 +87,15 @@ class If(OpKind):
     threshold: float = 1.0
     rule: Discretisation = PLAIN
     resistance: float = 1.0
+    each: tuple[str, ...] = ()
 
     def membrane(self) -> Membrane:
-        """The coefficients of a step."""
+        """The coefficients of a step.
+
+        Raises:
+            GraphError: neurons differ; `neuron_each.membranes` has those of each.
+        """
+        refuse_each(self.each)
         rule = self.rule
         natural = self.resistance * rule.dt_seconds
         scale = natural if rule.input_scale is None else rule.input_scale
@@ -137,15 +104,15 @@ class If(OpKind):
     def infer(self, types: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
         if self.rule.input_after:
             fail(self, "input_after needs a synaptic current (CubaLif) to hold the input")
-        return infer_neuron(self, self.membrane(), types)
+        return infer_neuron(self, self, types)
 
     def einsums(
         self, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
     ) -> tuple[Einsum, ...]:
-        return neuron_cascade(self.membrane(), types, outputs, traced=False)
+        return neuron_cascade(self, types, outputs, traced=False)
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-        return reference_neuron(self.membrane(), arrays, traced=False)
+        return reference_neuron(self, arrays, traced=False)
 
 
 @final
@@ -157,9 +124,15 @@ class Li(OpKind):
     rule: Discretisation = PLAIN
     leak: float = 0.0
     resistance: float = 1.0
+    each: tuple[str, ...] = ()
 
     def membrane(self) -> Membrane:
-        """The coefficients of a step."""
+        """The coefficients of a step.
+
+        Raises:
+            GraphError: neurons differ; `neuron_each.membranes` has those of each.
+        """
+        refuse_each(self.each)
         rule, charge = self.rule, self.rule.charge(self.tau_seconds)
         scale = self.resistance * charge if rule.input_scale is None else rule.input_scale
         return Membrane(rule, math.inf, rule.decay(self.tau_seconds), charge * self.leak, scale)
@@ -167,15 +140,15 @@ class Li(OpKind):
     def infer(self, types: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
         if self.rule.refractory_steps or self.rule.input_after:
             fail(self, "a readout has no refractory time and feels its input at once")
-        return infer_neuron(self, self.membrane(), types)
+        return infer_neuron(self, self, types)
 
     def einsums(
         self, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
     ) -> tuple[Einsum, ...]:
-        return neuron_cascade(self.membrane(), types, outputs, traced=True)
+        return neuron_cascade(self, types, outputs, traced=True)
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-        return reference_neuron(self.membrane(), arrays, traced=True)
+        return reference_neuron(self, arrays, traced=True)
 
 
 @final
@@ -196,9 +169,15 @@ class CubaLif(OpKind):
     leak: float = 0.0
     resistance: float = 1.0
     traced: bool = False
+    each: tuple[str, ...] = ()
 
     def membrane(self) -> Membrane:
-        """The coefficients of a step."""
+        """The coefficients of a step.
+
+        Raises:
+            GraphError: neurons differ; `neuron_each.membranes` has those of each.
+        """
+        refuse_each(self.each)
         rule, tau = self.rule, self.tau_seconds
         return Membrane(
             rule,
@@ -213,15 +192,15 @@ class CubaLif(OpKind):
     def infer(self, types: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
         if not self.synapse_seconds:
             fail(self, "has no receptor; give at least one synapse time or use Lif")
-        return infer_neuron(self, self.membrane(), types)
+        return infer_neuron(self, self, types)
 
     def einsums(
         self, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
     ) -> tuple[Einsum, ...]:
-        return neuron_cascade(self.membrane(), types, outputs, self.traced)
+        return neuron_cascade(self, types, outputs, self.traced)
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-        return reference_neuron(self.membrane(), arrays, self.traced)
+        return reference_neuron(self, arrays, self.traced)
 
 
 @final
@@ -241,9 +220,15 @@ class CobaLif(OpKind):
     rule: Discretisation = PLAIN
     leak: float = 0.0
     drive: float = 0.0
+    each: tuple[str, ...] = ()
 
     def membrane(self) -> Membrane:
-        """The coefficients of a step."""
+        """The coefficients of a step.
+
+        Raises:
+            GraphError: neurons differ; `neuron_each.membranes` has those of each.
+        """
+        refuse_each(self.each)
         rule = self.rule
         return Membrane(
             rule,
@@ -264,12 +249,12 @@ class CobaLif(OpKind):
                 f"has {len(self.synapse_seconds)} synapse times and {len(self.reversals)} reversal "
                 "potentials, expected as many of each, at least one",
             )
-        return infer_neuron(self, self.membrane(), types)
+        return infer_neuron(self, self, types)
 
     def einsums(
         self, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
     ) -> tuple[Einsum, ...]:
-        return neuron_cascade(self.membrane(), types, outputs, traced=False)
+        return neuron_cascade(self, types, outputs, traced=False)
 
     def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-        return reference_neuron(self.membrane(), arrays, traced=False)
+        return reference_neuron(self, arrays, traced=False)

@@ -8,58 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netwright.graph.extent import Extent
 from netwright.graph.op import Access, Einsum, Projection, TensorType
 from netwright.graph.ops.cascade import Index, access
+from netwright.graph.ops.neuron_cascade_writer import BEFORE, Value, Writer
+from netwright.graph.ops.neuron_each import Neuron
+from netwright.graph.ops.neuron_each_cascade import Coefficients, coefficients
 from netwright.graph.ops.neuron_rule import Reset
-from netwright.graph.ops.neuron_step import Membrane
-
-_BEFORE = Projection((("s", 1),), -1)
-
-
-class _Writer:
-    """Einsums in order; `new` names one more intermediate."""
-
-    def __init__(self, shape: tuple[Extent, ...]) -> None:
-        self.over = (("s", shape[0]), ("b", shape[1]), ("n", shape[2]))
-        self.einsums: list[Einsum] = []
-        self.used = 0
-
-    def new(self) -> int:
-        self.used += 1
-        return -self.used
-
-    def value(self, name: int, step: Index = "s") -> Access:
-        return access(name, (step, "b", "n"))
-
-    def write(
-        self, to: int, of: str, *sources: Access, parameters: tuple[float, ...] = ()
-    ) -> Access:
-        """Write `to` = of(sources); a source of the step before makes the einsum carry `s`."""
-        carry = ("s",) if any(_BEFORE in a.projections for a in sources) else ()
-        target = self.value(to)
-        self.einsums.append(
-            Einsum(self.over, sources, target, of, carry=carry, parameters=parameters)
-        )
-        return target
-
-    def scaled(self, source: Access, factor: float, added: float = 0.0) -> Access:
-        return self.write(self.new(), "scale", source, parameters=(factor, added))
-
-    def made(self, of: str, *sources: Access) -> Access:
-        return self.write(self.new(), of, *sources)
 
 
 def neuron_cascade(
-    m: Membrane, types: Sequence[TensorType | None], outputs: Sequence[TensorType], traced: bool
+    kind: Neuron, types: Sequence[TensorType | None], outputs: Sequence[TensorType], traced: bool
 ) -> tuple[Einsum, ...]:
     """Of any membrane: currents, membrane, comparison, reset, refractory count."""
-    w, y = _Writer(outputs[0].shape), len(types)
+    w, y = Writer(outputs[0].shape), len(types)
+    m = coefficients(w, kind)
     absent = [place < len(types) and types[place] is None for place in range(len(m.decays))]
     v, left = w.new(), w.new()
     currents = [w.new() for _ in m.decays]
-    past = w.value(v, _BEFORE)
-    held = w.made("greater", w.value(left, _BEFORE), w.scaled(past, 0.0)) if (
+    past = w.value(v, BEFORE)
+    held = w.made("greater", w.value(left, BEFORE), w.scaled(past, 0.0)) if (
         m.rule.refractory_steps
     ) else None  # fmt: skip
     spiked = None
@@ -82,14 +49,14 @@ def neuron_cascade(
     if traced:
         w.write(y, "identity", w.value(v))
     if held is not None:
-        after = w.made("max", w.scaled(w.value(left, _BEFORE), 1.0, -1.0), w.scaled(s, 0.0))
+        after = w.made("max", w.scaled(w.value(left, BEFORE), 1.0, -1.0), w.scaled(s, 0.0))
         w.write(left, "max", after, w.scaled(s, float(m.rule.refractory_steps)))
     kept = [v, *currents, *([left] if held is not None else [])]
     return (*w.einsums, *(_last(w, name, y + 1 + i) for i, name in enumerate(kept)))
 
 
 def _membrane(
-    w: _Writer, m: Membrane, past: Access, currents: list[int], absent: list[bool]
+    w: Writer, m: Coefficients, past: Access, currents: list[int], absent: list[bool]
 ) -> Access:
     """The membrane before comparison; writes what is left of the currents."""
     if not m.decays:
@@ -99,29 +66,29 @@ def _membrane(
         w.scaled(past, 0.0) if absent[k] else w.scaled(w.value(k), m.input)
         for k in range(len(currents))
     ]
-    felt = [w.value(name, _BEFORE) for name in currents]
+    felt = [w.value(name, BEFORE) for name in currents]
     if not m.rule.input_after:
         felt = [w.made("add", i, x) for i, x in zip(felt, jumps, strict=True)]
     for name, i, x, decay in zip(currents, felt, jumps, m.decays, strict=True):
         if m.rule.input_after:
             w.write(name, "add", w.scaled(i, decay), x)
         else:
-            w.write(name, "scale", i, parameters=(decay, 0.0))
+            w.write(name, "identity", w.scaled(i, decay))
     if not m.reversals:
         parts = [w.scaled(i, gain) for i, gain in zip(felt, m.gains, strict=True)]
         return w.made("add", w.scaled(past, m.decay, m.drive), *parts)
     total = w.made("add", w.scaled(past, 0.0, 1.0), *felt)
     pulls = [w.scaled(i, e) for i, e in zip(felt, m.reversals, strict=True)]
     rest = w.made("div", w.made("add", w.scaled(past, 0.0, m.drive), *pulls), total)
-    left = w.made("exp", w.scaled(total, -m.rate))
+    left = w.made("exp", w.scaled(w.scaled(total, m.rate), -1.0))
     return w.made("add", rest, w.made("mul", w.made("sub", past, rest), left))
 
 
-def _spikes(w: _Writer, m: Membrane, v: Access, to: int) -> Access:
+def _spikes(w: Writer, m: Coefficients, v: Access, to: int) -> Access:
     rule = m.rule
     if rule.most_spikes != 1:
         most = float("inf") if rule.most_spikes == 0 else float(rule.most_spikes)
-        quanta = w.scaled(v, 1.0 / m.threshold)
+        quanta = w.made("div", v, w.scaled(v, 0.0, m.threshold))
         whole = w.made("floor", quanta) if rule.threshold_included else (
             w.scaled(w.made("ceil", quanta), 1.0, -1.0)
         )  # fmt: skip
@@ -130,24 +97,23 @@ def _spikes(w: _Writer, m: Membrane, v: Access, to: int) -> Access:
     return w.write(to, name, v, w.scaled(v, 0.0, m.threshold))
 
 
-def _reset(w: _Writer, m: Membrane, v: Access, s: Access, to: int) -> Access:
+def _reset(w: Writer, m: Coefficients, v: Access, s: Access, to: int) -> Access:
     if m.rule.reset is Reset.NONE:
         return w.write(to, "identity", v)
     if m.rule.reset is Reset.SUBTRACT:
-        return w.write(to, "sub", v, w.scaled(s, m.threshold)) if m.threshold < float("inf") else (
-            w.write(to, "identity", v)
-        )  # fmt: skip
-    value = m.rule.reset_value if m.rule.reset is Reset.VALUE else 0.0
-    return _blend(w, v, w.scaled(v, 0.0, value), s, to)
+        if m.threshold == float("inf"):
+            return w.write(to, "identity", v)
+        return w.write(to, "sub", v, w.scaled(s, m.threshold))
+    return _blend(w, v, w.scaled(v, 0.0, m.reset_value), s, to)
 
 
-def _blend(w: _Writer, no: Access, yes: Access, where: Access, to: int) -> Access:
+def _blend(w: Writer, no: Access, yes: Access, where: Access, to: int) -> Access:
     """Where(where, yes, no) for a `where` of zeros and ones."""
     kept = w.made("mul", no, w.scaled(where, -1.0, 1.0))
     return w.write(to, "add", kept, w.made("mul", yes, where))
 
 
-def _last(w: _Writer, name: int, output: int) -> Einsum:
+def _last(w: Writer, name: int, output: int) -> Einsum:
     """output[b, n] = the value at the last step."""
     steps = w.over[0][1]
     at: Index = steps - 1 if isinstance(steps, int) else Projection((), -1)

@@ -37,8 +37,33 @@ class Membrane:
     reversals: tuple[float, ...] = ()
     rate: float = 0.0
 
+    @property
+    def reset_value(self) -> float:
+        """What a spike sets the membrane to, where the rule's reset does."""
+        return self.rule.reset_value if self.rule.reset is Reset.VALUE else 0.0
 
-def above(rule: Discretisation, v: Array, threshold: float) -> Array:
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Membranes:
+    """As Membrane, of neurons that differ: every coefficient is an array [n]."""
+
+    rule: Discretisation
+    threshold: Array
+    reset_value: Array
+    decay: Array
+    drive: Array
+    input: Array
+    gains: tuple[Array, ...]
+    decays: tuple[Array, ...]
+    reversals: tuple[Array, ...]
+    rate: Array
+
+
+Number: TypeAlias = float | Array
+
+
+def above(rule: Discretisation, v: Array, threshold: Number) -> Array:
     """Spikes of this step, as numbers."""
     if rule.most_spikes != 1:
         most = np.inf if rule.most_spikes == 0 else rule.most_spikes
@@ -48,17 +73,18 @@ def above(rule: Discretisation, v: Array, threshold: float) -> Array:
     return ((v >= threshold) if rule.threshold_included else (v > threshold)).astype(np.float64)
 
 
-def after_reset(rule: Discretisation, v: Array, s: Array, threshold: float) -> Array:
+def after_reset(m: Membrane | Membranes, v: Array, s: Array) -> Array:
     """The membrane once its spikes have reset it."""
-    if rule.reset is Reset.NONE or threshold == np.inf:
+    if m.rule.reset is Reset.NONE:
         return v
-    if rule.reset is Reset.SUBTRACT:
-        return np.where(s > 0, v - s * threshold, v)
-    return np.where(s > 0, rule.reset_value if rule.reset is Reset.VALUE else 0.0, v)
+    if m.rule.reset is Reset.SUBTRACT:
+        # Who can never fire has no spike to take a threshold off for: infinity times 0 is no number.
+        return np.where(s > 0, v - s * np.where(np.isinf(m.threshold), 0.0, m.threshold), v)
+    return np.where(s > 0, m.reset_value, v)
 
 
 def _integrated(
-    m: Membrane, v: Array, x: Array, currents: list[Array], inputs: list[Array]
+    m: Membrane | Membranes, v: Array, x: Array, currents: list[Array], inputs: list[Array]
 ) -> Array:
     """The membrane before the comparison; `currents` are brought to the end of the step."""
     if not m.decays:
@@ -85,7 +111,7 @@ def _integrated(
 
 
 def advance(
-    m: Membrane, inputs: Sequence[Array], states: Sequence[Array]
+    m: Membrane | Membranes, inputs: Sequence[Array], states: Sequence[Array]
 ) -> tuple[Array, Array, list[Array]]:
     """Steps over inputs [T, B, n] (one a receptor, at least one).
 
@@ -103,16 +129,16 @@ def advance(
         given = [x[step] for x in inputs]
         past = above(rule, v, m.threshold) if rule.reset_delay else np.zeros_like(v)
         if rule.reset_delay and rule.reset is not Reset.SUBTRACT:
-            v = after_reset(rule, v, past, m.threshold)
+            v = after_reset(m, v, past)
         fresh = _integrated(m, v, given[0], currents, given)
         if rule.reset_delay and rule.reset is Reset.SUBTRACT:
-            fresh = after_reset(rule, fresh, past, m.threshold)
+            fresh = after_reset(m, fresh, past)
         if left is not None:
             fresh = np.where(left > 0, v, fresh)
         s = above(rule, fresh, m.threshold)
         if left is not None:
             s = np.where(left > 0, 0.0, s)
             left = np.where(s > 0, rule.refractory_steps, np.maximum(left - 1, 0))
-        v = fresh if rule.reset_delay else after_reset(rule, fresh, s, m.threshold)
+        v = fresh if rule.reset_delay else after_reset(m, fresh, s)
         spikes[step], trace[step] = s, v
     return spikes, trace, [v, *currents, *([] if left is None else [left])]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from netwright.graph.op import Op
 from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Li, Lif
+from netwright.graph.ops.neuron_each import alike, membranes, place_of_each
 from netwright.graph.ops.neuron_rule import Reset
-from netwright.graph.ops.neuron_step import Membrane
+from netwright.graph.ops.neuron_step import Membrane, Membranes
 from netwright.graph.ops.spike_time import Remember
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.emitter import Emitter, unsupported
@@ -39,7 +44,7 @@ def history_state(emitter: Emitter, tensor: TensorId) -> View:
 def lower_neuron(emitter: Emitter, op: Op) -> None:
     """Lif, If, Li, CubaLif and CobaLif."""
     assert isinstance(op.kind, Lif | If | Li | CubaLif | CobaLif)
-    m = op.kind.membrane()
+    m = alike(op.kind).membrane()
     traced = isinstance(op.kind, Li) or (isinstance(op.kind, CubaLif) and op.kind.traced)
     receptors = len(m.decays)
     if receptors > MOST_RECEPTORS:
@@ -57,7 +62,7 @@ def lower_neuron(emitter: Emitter, op: Op) -> None:
         emitter.views[tensor] = view
     ring, clock, record, dense = _spikes(emitter, op, traced)
     currents = [*states[1:], *[None] * (MOST_RECEPTORS - receptors)]
-    read = [clock, *inputs, *[None] * (MOST_RECEPTORS - len(inputs))]
+    read = [clock, *inputs, *[None] * (MOST_RECEPTORS - len(inputs)), _each(emitter, op)]
     neurons = emitter.size_of(emitter.graph[op.outputs[0]].shape, 1)
     expected = emitter.graph[op.outputs[0]].density * neurons
     emitter.emit(
@@ -68,6 +73,29 @@ def lower_neuron(emitter: Emitter, op: Op) -> None:
         op.name,
         neurons * (8.0 + 4.0 * receptors),
     )
+
+
+def _each(emitter: Emitter, op: Op) -> View | None:
+    """Coefficients of neurons that differ, as the kernel reads them; of every sample once more."""
+    assert isinstance(op.kind, Lif | If | Li | CubaLif | CobaLif)
+    kind, first = op.kind, place_of_each(op.kind)
+    if not kind.each:
+        return None
+    given: dict[str, NDArray[Any]] = {}
+    for name, tensor in zip(kind.each, op.inputs[first : first + len(kind.each)], strict=True):
+        if tensor is None or not emitter.is_constant(tensor):
+            raise unsupported(op, f"its {name} of each neuron is computed; it must be a weight")
+        given[name] = emitter.array(tensor)
+    m = membranes(kind, given)
+    assert isinstance(m, Membranes)
+    threshold = m.threshold.astype(np.float32)
+    above = np.nextafter(threshold, np.float32(-np.inf)) if m.rule.threshold_included else threshold
+    less = {Reset.NONE: np.zeros_like(m.decay), Reset.SUBTRACT: m.threshold}
+    rows = [above, threshold, less.get(m.rule.reset, -m.reset_value)]
+    rows += [m.decay, m.drive, m.input, m.rate, *(m.reversals or m.gains), *m.decays]
+    batch = emitter.most(emitter.graph[op.outputs[0]].shape[1])
+    matrix = np.tile(np.stack([row.astype(np.float32) for row in rows]), (1, batch))
+    return emitter.cached_constant(("each", op.outputs[0]), lambda: matrix, "fp32", op.name)
 
 
 def _sequence(emitter: Emitter, tensor: TensorId | None, source: str) -> View | None:
@@ -94,7 +122,7 @@ def _state(emitter: Emitter, op: Op, tensor: TensorId | None, place: int) -> Vie
 
 def _refractory_place(op: Op) -> int:
     assert isinstance(op.kind, Lif | If | Li | CubaLif | CobaLif)
-    m = op.kind.membrane()
+    m = alike(op.kind).membrane()
     return 1 + len(m.decays) if m.rule.refractory_steps else -1
 
 
@@ -140,7 +168,6 @@ def _spikes(
 
 def _parameters(m: Membrane, traced: bool, expected: float) -> list[Parameter]:
     rule = m.rule
-    value = rule.reset_value if rule.reset is Reset.VALUE else 0.0
 
     def padded(values: Sequence[float]) -> list[float]:
         return [*values, *[0.0] * (MOST_RECEPTORS - len(values))]
@@ -148,7 +175,7 @@ def _parameters(m: Membrane, traced: bool, expected: float) -> list[Parameter]:
     return [
         len(m.decays), int(bool(m.reversals)), _RESETS[rule.reset], int(rule.reset_delay),
         int(rule.threshold_included), rule.refractory_steps, int(rule.input_after), int(traced),
-        float(m.threshold), float(value), float(m.decay), float(m.drive), float(m.input),
+        float(m.threshold), float(m.reset_value), float(m.decay), float(m.drive), float(m.input),
         float(m.rate), *padded(m.gains), *padded(m.decays), *padded(m.reversals), float(expected),
     ]  # fmt: skip
 

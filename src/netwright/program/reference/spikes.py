@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.graph.ops.neuron_rule import Discretisation, Reset
-from netwright.graph.ops.neuron_step import Membrane, advance
+from netwright.graph.ops.neuron_step import Membrane, Membranes, advance
 from netwright.graph.ops.philox import words
 from netwright.program.reference.call import Call
 
@@ -17,6 +17,7 @@ Array: TypeAlias = NDArray[Any]
 RECEPTORS = 4
 RING, RECORD, DENSE, MEMBRANE, LEFT, CURRENT = range(6)
 CLOCK, INPUT = CURRENT + RECEPTORS, CURRENT + RECEPTORS + 1
+EACH = INPUT + RECEPTORS
 _RESETS = (Reset.NONE, Reset.SUBTRACT, Reset.VALUE)
 
 
@@ -36,7 +37,7 @@ def _with_row(rows: Array | None, step: int, spikes: Array) -> Array | None:
     return kept
 
 
-def _membrane(call: Call) -> Membrane:
+def _membrane(call: Call) -> Membrane | Membranes:
     receptors, conductances = call.whole(0), bool(call.whole(1))
     rule = Discretisation(
         reset=_RESETS[call.whole(2)],
@@ -46,6 +47,10 @@ def _membrane(call: Call) -> Membrane:
         refractory_steps=call.whole(5),
         input_after=bool(call.whole(6)),
     )
+
+    each = call.optional(EACH)
+    if each is not None:
+        return _differing(rule, each.reshape(len(each), *call.given(MEMBRANE).shape), conductances)
 
     def of(first: int) -> tuple[float, ...]:
         return tuple(call.real(first + k) for k in range(receptors))
@@ -61,6 +66,16 @@ def _membrane(call: Call) -> Membrane:
         of(22) if conductances else (),
         call.real(13),
     )
+
+
+def _differing(rule: Discretisation, rows: Array, conductances: bool) -> Membranes:
+    """The coefficients of neurons that differ (rows: native/kernels/spike_shape.hpp)."""
+    _, threshold, less, decay, drive, scale, rate = rows[:7]
+    pulls, decays = (tuple(part) for part in np.split(rows[7:], 2))
+    return Membranes(
+        rule, threshold, -less, decay, drive, scale, () if conductances else pulls, decays,
+        pulls if conductances else (), rate,
+    )  # fmt: skip
 
 
 def neuron(call: Call) -> tuple[Array, ...]:
