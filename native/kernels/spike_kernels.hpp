@@ -5,7 +5,7 @@
 #include "vm/opcode.hpp"
 
 #define NETWRIGHT_SPIKE_KERNELS(X) \
-  X(neuron) X(spike_scatter) X(spike_rows) X(matmul_spikes) X(spike_procedural) X(poisson) X(spike_source) X(tick)
+  X(neuron) X(spike_scatter) X(spike_rows) X(matmul_spikes) X(spike_procedural) X(poisson) X(spike_source) X(tick) X(row_copy)
 
 #define NETWRIGHT_DECLARE(name)                     \
   namespace baseline { void name(const Call&); }    \

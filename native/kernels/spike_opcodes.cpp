@@ -22,6 +22,7 @@ constexpr Opcode kOpcodes[] = {
     {85, "poisson", 1, check::poisson, nullptr, baseline::poisson, NETWRIGHT_FAST(poisson)},
     {86, "spike_source", 2, check::spike_source, nullptr, baseline::spike_source, NETWRIGHT_FAST(spike_source)},
     {87, "tick", 1, check::tick, nullptr, baseline::tick, nullptr},
+    {88, "row_copy", 1, check::row_copy, nullptr, baseline::row_copy, nullptr},
 };
 
 }  // namespace

@@ -103,4 +103,22 @@ void baseline::tick(const Call& call) {
   if (call.part == 0) clock = later(clock, 1);
 }
 
+// to [R, n] ; from [S, n], clock
+const char* check::row_copy(const Call& call) {
+  NETWRIGHT_TRY(check::counts(call, 3, 3, 0));
+  const Operand &to = call.operand[0], &from = call.operand[1];
+  NETWRIGHT_TRY(check::view(to, to.format, 2));
+  NETWRIGHT_TRY(check::view(from, to.format, 2));
+  NETWRIGHT_REFUSE_IF(to.shape[0] < 1 || from.shape[0] < 1 || to.shape[1] != from.shape[1], "rows do not fit each other");
+  NETWRIGHT_REFUSE_IF(!check::contiguous(to, 1) || !check::contiguous(from, 1), "a row is not contiguous");
+  return check::clock(call.operand[2]);
+}
+
+void baseline::row_copy(const Call& call) {
+  if (call.part != 0) return;
+  const Operand &to = call.operand[0], &from = call.operand[1];
+  const std::int64_t step = clock_of(call.operand[2]);
+  std::memmove(ring_row(to, step), ring_row(from, step), static_cast<std::size_t>(to.shape[1] * check::element_bytes(to.format)));
+}
+
 }  // namespace netwright

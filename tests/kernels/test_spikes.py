@@ -170,6 +170,21 @@ def test_indices_must_lie_where_no_task_writes() -> None:
         NativeRuntime(program)
 
 
+@few
+@given(
+    st.integers(1, 9), st.integers(1, 9), st.integers(1, 70), st.integers(0, 2**40), st.booleans()
+)
+def test_a_row_is_that_of_the_step(to: int, given_: int, wide: int, step: int, bits: bool) -> None:
+    random = np.random.default_rng(step % 97)
+    form = "u1" if bits else "f4"
+    rows = random.integers(0, 255, (given_, wide)).astype(form)
+    before = random.integers(0, 255, (to, wide)).astype(form)
+    expected = before.copy()
+    expected[step % to] = rows[step % given_]
+    for (found,) in run_all("row_copy", lambda: [before.copy()], [rows, np.array([step])], []):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_repeats_are_held_in_bounds() -> None:
     arenas = (Arena("state", ArenaKind.STATE, 64, "ram"),)
     clock = Operand(0, 0, "int64", (1,), (8,))

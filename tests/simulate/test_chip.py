@@ -16,7 +16,7 @@ from netwright.machine.load import machine
 from netwright.machine.spiking import SpikingMesh
 from netwright.native import core
 from netwright.plan.chip.axons import axons
-from netwright.plan.chip.wiring import SPARSE, Population, Projection, Wiring
+from netwright.plan.chip.synapse import SPARSE, Population, Projection, Wiring
 from netwright.simulate.chip import happened, trace_of
 
 # SANA-FE 2.2.9, bundled Loihi, simple timing: neurons of threshold 1 with a bias, random fan-out.
@@ -47,7 +47,7 @@ def test_energies_and_time_are_those_of_sana_fe(row: tuple[float, ...]) -> None:
     home = (np.arange(neurons) * 128 // neurons).astype(np.int32)
     kind = If(1.0, Discretisation(1.0, reset=Reset.ZERO))
     spikes = kind.reference([np.full((steps, 1, neurons), row[3]), None])[0]
-    events = happened(trace_of([spikes]), axons(wires, home, loihi()), loihi())
+    events = happened(trace_of([spikes]), axons(wires, home, loihi()), home, loihi())
     found = pay(loihi(), events)
     counted = (events.fired, events.synapses, events.packets_in)
     assert [int(c.sum()) for c in counted] == [int(x) for x in row[4:7]]
@@ -75,7 +75,7 @@ def test_counts_are_those_of_a_plain_loop(n: int, synapses: int, steps: int, see
     home[:outside] = -1
     fired = rng.random((steps, 1, n)) < 0.4
     split = [fired[:, :, :outside].astype(float), fired[:, :, outside:].astype(float)]
-    events = happened(trace_of(split), axons(wires, home, mesh), mesh)
+    events = happened(trace_of(split), axons(wires, home, mesh), home, mesh)
     packets = np.zeros((steps, mesh.num_cores), int)
     landed = np.zeros_like(packets)
     columns = rows = 0

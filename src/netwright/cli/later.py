@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     pass
 
 HOMES = {
+    "Asked": "netwright.path.spiking",
     "TextOptions": "netwright.path.text",
     "machine": "netwright.machine.load",
     "make_report": "netwright.report.report:report",
     "is_under_torchrun": "netwright.run.workers.torchrun",
     "CircuitOptions": "netwright.cli.run_circuit",
     "load_circuit": "netwright.path.stream",
+    "network_for": "netwright.path.spiking",
+    "read_spikes": "netwright.path.spiking",
     "new_bar": "netwright.cli.tables",
     "raster_of": "netwright.report.raster",
     "run_circuit": "netwright.path.stream",

@@ -31,7 +31,9 @@ def run(
     prompt: Annotated[str | None, typer.Option(help="text to go on from")] = None,
     input_: Annotated[
         list[str] | None,
-        typer.Option("--input", help="photo.jpg, array.npy, audio.wav; or name=file for each"),
+        typer.Option(
+            "--input", help="photo.jpg, array.npy, audio.wav; or name=file for each; spikes.npz"
+        ),
     ] = None,
     tokens: Annotated[int, typer.Option(help="most tokens to generate")] = 64,
     threads: Annotated[int | None, typer.Option(help="most threads to use")] = None,
@@ -53,6 +55,7 @@ def run(
     dim: Annotated[list[str] | None, typer.Option(help="name=size of a symbolic size")] = None,
     repeats: Annotated[int, typer.Option(help="measured passes")] = 5,
     time: Annotated[str | None, typer.Option(help="of a circuit: run it so long (1s)")] = None,
+    dt: Annotated[float | None, typer.Option(help="seconds a step of a .nir network")] = None,
     record: Annotated[
         str, typer.Option(help="of a circuit: spikes (to a .npz) or nothing")
     ] = "nothing",
@@ -64,8 +67,11 @@ def run(
 ) -> None:
     """Run a network here and lay the prediction over the measurement."""
     within = limits(memory_limit, time_limit, threads)
-    if source.endswith(".py"):
-        options = later.CircuitOptions(time, record, within, save, json)
+    if source.endswith((".py", ".nir")):
+        if len(input_ or []) > 1:
+            raise JobError("--input: one .npz holds the spikes of all inputs")
+        spikes = Path(input_[0]) if input_ else None
+        options = later.CircuitOptions(time, record, within, save, json, spikes, dt)
         later.run_circuit_file(source, options)
         return
     _check(source, prompt, input_ or [])

@@ -28,22 +28,27 @@ class CircuitOptions:
     limits: Limits
     save: Path | None
     json: bool
+    inputs: Path | None = None
+    dt_seconds: float | None = None
 
 
 def run_circuit_file(source: str, options: CircuitOptions) -> None:
-    """Runs the circuit of a Python file and shows it.
+    """Runs the circuit of a Python file, or the network of a NIR file, and shows it.
 
     Raises:
-        JobError: no time, or something else to record than there is.
+        JobError: no time and no input, or something else to record than there is.
     """
-    if options.time is None:
-        raise JobError(f"{source}: a circuit runs for a time; give it --time 1s")
+    if options.time is None and options.inputs is None:
+        raise JobError(
+            f"{source}: a circuit runs for a time; give it --time 1s, or --input spikes.npz"
+        )
     if options.record not in RECORDS:
         raise JobError(f"--record {options.record!r}: expected {' or '.join(RECORDS)}")
-    seconds = duration("--time", options.time)
+    seconds = None if options.time is None else duration("--time", options.time)
+    inputs = None if options.inputs is None else later.read_spikes(options.inputs)
     with progress() as told:
-        graph = later.load_circuit(Path(source))
-        done = later.run_circuit(graph, seconds, options.limits, told)
+        graph = later.network_for(source, later.Asked(inputs, seconds, options.dt_seconds))
+        done = later.run_circuit(graph, seconds, options.limits, told, inputs)
     written = _save(source, done, options)
     if options.json:
         print_json(as_object(done, written))
@@ -101,6 +106,8 @@ def _show(done: Streamed) -> None:
     for s in done.spikes:
         rate = s.rate_hz(done.seconds)
         say(f"  {s.name}: {len(s.step)} spikes of {s.neurons} neurons, {rate:.2f} a second each")
+    if not done.synaptic_events:
+        return  # of dense products nobody counts them
     per_second = done.synaptic_events / max(done.cpu_seconds, 1e-9)
     say(
         f"  {done.synaptic_events} synaptic events, {per_second / 1e6:.0f} million a CPU second;"

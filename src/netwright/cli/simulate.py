@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from netwright.cli.chip import ChipInput, simulate_spiking
+from netwright.cli.chip import ChipOptions, simulate_spiking
 from netwright.cli.inputs import bound_dims, read_inputs
 from netwright.cli.plan import job_of
 from netwright.cli.screen import print_json, progress
 from netwright.cli.tables import console
 from netwright.job.job import Generate, Limits
+from netwright.machine.load import machine as load_machine
 from netwright.path.describe import describe
 from netwright.path.outcome import Figures, promise
 from netwright.path.prepare import Request, make
@@ -51,6 +52,11 @@ def simulate_json(plan: Plan, timeline: Timeline) -> dict[str, Any]:
     }
 
 
+def is_chip(machine: str) -> bool:
+    """Whether a machine is a chip of spiking cores; asked of the library and of files alone."""
+    return machine != "here" and load_machine(machine).spiking is not None
+
+
 def simulate(
     source: Annotated[str, typer.Argument(help="a file, a folder, or a name")],
     machine: Annotated[str, typer.Option(help="a name, a YAML file, or here")] = "here",
@@ -61,6 +67,7 @@ def simulate(
         Path | None, typer.Option("--input", help="spikes for a chip of spiking cores (.npz)")
     ] = None,
     dt: Annotated[float | None, typer.Option(help="seconds a step of a spiking network")] = None,
+    time: Annotated[str | None, typer.Option(help="of a circuit on a chip: run it so long")] = None,
     trace: Annotated[Path | None, typer.Option(help="write a Perfetto trace")] = None,
     report: Annotated[
         Path | None, typer.Option(help="write a page of the prediction and its plan")
@@ -68,8 +75,9 @@ def simulate(
     json: Annotated[bool, typer.Option("--json", help="print one object")] = False,
 ) -> None:
     """Simulate a network on a machine."""
-    if spikes is not None:
-        simulate_spiking(source, machine, ChipInput(spikes, dt), trace, json)
+    if spikes is not None or time is not None or is_chip(machine):
+        options = ChipOptions(spikes, time, dt, trace, report, json)
+        simulate_spiking(source, machine, options)
         return
     job = job_of(source, prompt, tokens, Limits())
     dims = (

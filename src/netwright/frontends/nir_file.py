@@ -22,6 +22,8 @@ Value: TypeAlias = "NDArray[Any] | str"
 MOST_NODES = 10_000
 MOST_NUMBERS = 1 << 28  # of all arrays together: 1 GiB in fp32
 MOST_TEXT = 1 << 16
+MOST_DEPTH = 16  # of graphs inside graphs
+PASSES = "passes"  # the type of what was an input or output of a graph inside
 _COMMAND = "pip install 'netwright[spiking]'"
 
 
@@ -62,7 +64,8 @@ def read_nir(path: Path) -> NirFile:
 
     Raises:
         FormatError: no HDF5, damaged, too large, or links out of the file.
-        UnsupportedError: graphs inside the graph; or h5py is not installed.
+        UnsupportedError: a graph inside the graph has several ways in or out that an edge does
+            not tell apart; or h5py is not installed.
     """
     h5py = hdf5(str(path))
     try:
@@ -83,28 +86,75 @@ class _Reader:
         root = self._group(file, "node")
         if self._text(root, "type") != "NIRGraph":
             raise FormatError(f"{self._where}: the root is no NIRGraph; write the whole graph")
+        nodes: dict[str, NirNode] = {}
+        return NirFile(nodes, self._inlined(root, nodes, "", 0))
+
+    def _inlined(
+        self, root: Any, nodes: dict[str, NirNode], prefix: str, depth: int
+    ) -> tuple[tuple[str, str], ...]:
+        """The edges of a graph; its nodes, and those of graphs inside it, come to `nodes`."""
         inside = self._group(root, "nodes")
-        if len(inside) > MOST_NODES:
-            raise FormatError(f"{self._where}: {len(inside)} nodes, at most {MOST_NODES} are read")
-        nodes = {str(name): self._node(inside, str(name)) for name in inside}
+        if len(inside) + len(nodes) > MOST_NODES or depth > MOST_DEPTH:
+            raise FormatError(
+                f"{self._where}: {len(inside) + len(nodes)} nodes, {depth} graphs deep; at most "
+                f"{MOST_NODES} and {MOST_DEPTH} are read"
+            )
+        edges: list[tuple[str, str]] = []
+        ways: dict[str, tuple[list[str], list[str]]] = {}
+        own: set[str] = set()
+        for key in map(str, inside):
+            name = f"{prefix}{key}"
+            group = self._group(inside, key)
+            if self._text(group, "type") == "NIRGraph":
+                before = len(nodes)
+                edges += self._inlined(group, nodes, f"{name}.", depth + 1)
+                ways[name] = self._ways(nodes, list(nodes)[before:], name)
+                continue
+            if name in nodes:
+                raise FormatError(f"{self._where}: two nodes are called {name!r}")
+            nodes[name] = self._node(group, name)
+            own.add(name)
+        for a, b in self._edges(root):
+            first, last = f"{prefix}{a}", f"{prefix}{b}"
+            for end in (first, last):
+                if end not in own and end not in ways and end not in nodes:
+                    raise FormatError(f"{self._where}: an edge names {end!r}, which is no node")
+            edges.append((self._way(ways, first, 1), self._way(ways, last, 0)))
+        return tuple(edges)
+
+    def _edges(self, root: Any) -> list[tuple[str, str]]:
         edges = self._dataset(root, "edges")
         if edges.ndim != 2 or edges.shape[1] != 2:
             if edges.size == 0:
-                return NirFile(nodes, ())
+                return []
             raise FormatError(f"{self._where}: edges have shape {edges.shape}, expected [edges, 2]")
         self._take(edges.size, "edges")
-        pairs = tuple((_decoded(a), _decoded(b)) for a, b in edges[()])
-        for name in {n for pair in pairs for n in pair} - set(nodes):
-            raise FormatError(f"{self._where}: an edge names {name!r}, which is no node")
-        return NirFile(nodes, pairs)
+        return [(_decoded(a), _decoded(b)) for a, b in edges[()]]
 
-    def _node(self, inside: Any, name: str) -> NirNode:
-        group = self._group(inside, name)
-        kind = self._text(group, "type")
-        if kind == "NIRGraph":
+    def _ways(
+        self, nodes: dict[str, NirNode], names: list[str], graph: str
+    ) -> tuple[list[str], list[str]]:
+        """Inputs and outputs of a graph inside; they become places where values pass."""
+        own = [n for n in names if n.rpartition(".")[0] == graph]
+        ways = tuple([n for n in own if nodes[n].type == end] for end in ("Input", "Output"))
+        for name in (*ways[0], *ways[1]):
+            nodes[name] = NirNode(name, PASSES, {})
+        return ways[0], ways[1]
+
+    def _way(self, ways: Mapping[str, tuple[list[str], list[str]]], end: str, side: int) -> str:
+        """The node that an edge to or from a graph inside means."""
+        if end not in ways:
+            return end
+        found = ways[end][side]
+        if len(found) != 1:
             raise UnsupportedError(
-                f"{self._where}: node {name!r} is a graph inside the graph; flatten it first"
+                f"{self._where}: graph {end!r} inside the graph has {len(found)} "
+                f"{('inputs', 'outputs')[side]}, and an edge names the graph; name one of {found}"
             )
+        return found[0]
+
+    def _node(self, group: Any, name: str) -> NirNode:
+        kind = self._text(group, "type")
         values: dict[str, Value] = {}
         note = None
         for key in map(str, group):

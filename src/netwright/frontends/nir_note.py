@@ -19,6 +19,15 @@ def note_of(rule: Discretisation) -> str:
     return json.dumps({k: v.value if isinstance(v, Enum) else v for k, v in values.items()})
 
 
+def noted_dt(note: str | None) -> float | None:
+    """The seconds of a step that a note names; None where it does not (`noted_rule` complains)."""
+    try:
+        found: Any = json.loads(note or "null")
+        return float(found["dt_seconds"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+
+
 def noted_rule(note: str, rule: Discretisation, where: str) -> Discretisation:
     """`rule` with what the note says instead.
 

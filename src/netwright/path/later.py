@@ -23,6 +23,7 @@ HOMES = {
     "out_degrees": "netwright.graph.degree",
     "pass_figures": "netwright.path.summary",
     "plan_summary": "netwright.path.summary",
+    "rows_of_inputs": "netwright.run.record",
     "simulate": "netwright.simulate.simulate",
     "simulate_generate": "netwright.simulate.generate",
     "simulation": "netwright.simulate.simulate",

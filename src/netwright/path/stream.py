@@ -14,7 +14,8 @@ import numpy as np
 
 from netwright.errors import FormatError, JobError
 from netwright.graph.graph import Graph
-from netwright.job.job import NO_LIMITS, Limits, Stream
+from netwright.graph.tensor import Role
+from netwright.job.job import NO_LIMITS, Infer, Limits, Stream
 from netwright.native import core
 from netwright.path import later
 from netwright.path.outcome import Figures, Outcome, promise
@@ -54,7 +55,8 @@ class Spikes:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Streamed:
-    """A circuit that has run. `cpu_seconds` is the processor's time of all its threads."""
+    """A network that has run. `cpu_seconds` is the processor's time of all its threads; `values`
+    are outputs [steps, samples, ...] that are kept as numbers."""
 
     outcome: Outcome
     steps: int
@@ -62,6 +64,7 @@ class Streamed:
     spikes: tuple[Spikes, ...]
     synaptic_events: int
     cpu_seconds: float
+    values: Mapping[str, NDArray[Any]]
 
     @property
     def seconds(self) -> float:
@@ -69,12 +72,14 @@ class Streamed:
         return self.steps * self.dt_seconds
 
     def save_spikes(self, path: Path) -> None:
-        """Writes `NAME.step`, `NAME.neuron` of every population, `steps` and `dt_seconds`.
+        """Writes `NAME.step`, `NAME.neuron` of every population, `steps` and `dt_seconds`; values
+        of other outputs as `NAME`.
 
         Raises:
             FormatError: the file cannot be written.
         """
         arrays: dict[str, Any] = {"steps": self.steps, "dt_seconds": self.dt_seconds}
+        arrays |= self.values
         for each in self.spikes:
             arrays[f"{each.name}.step"], arrays[f"{each.name}.neuron"] = each.step, each.neuron
         try:
@@ -115,22 +120,46 @@ def step_seconds(graph: Graph) -> float:
     return found.pop()
 
 
-def run_circuit(
-    graph: Graph, seconds: float, limits: Limits = NO_LIMITS, progress: Progress = silent
-) -> Streamed:
-    """Runs a circuit for a biological time; every step in the core, none in Python.
+def steps_of(graph: Graph, seconds: float) -> int:
+    """How many steps a time is.
 
     Raises:
-        JobError: the time is no step, or far too many.
-        NetwrightError: as planning and running do.
+        JobError: none, or far too many.
     """
     dt = step_seconds(graph)
     steps = round(seconds / dt)
     if not 1 <= steps <= MOST_STEPS:
         raise JobError(f"--time {seconds} s: is {steps} steps of {dt} s, expected 1 to 2^30")
+    return steps
+
+
+def keeps_state(graph: Graph) -> bool:
+    """Whether the graph is one step of a network that runs step by step."""
+    return any(t.role is Role.STATE for t in graph.tensors)
+
+
+def run_circuit(
+    graph: Graph,
+    seconds: float | None,
+    limits: Limits = NO_LIMITS,
+    progress: Progress = silent,
+    inputs: Mapping[str, NDArray[Any]] | None = None,
+) -> Streamed:
+    """Runs a spiking network for a biological time, or as long as its inputs [steps, ...] last.
+
+    Every step runs in the core, none in Python. Inputs that are shorter than the time are silent
+    after it. A graph over all of its steps is one call.
+
+    Raises:
+        JobError: the time is no step or far too many, or inputs do not fit.
+        NetwrightError: as planning and running do.
+    """
+    steps, rows = _asked(graph, seconds, inputs or {})
     progress("planning", 0.1)
     machine = later.machine("here", progress)
-    plan = later.make_plan(graph, machine, Stream(steps=steps, limits=limits))
+    job = Stream(steps=steps, limits=limits) if keeps_state(graph) else Infer(limits=limits)
+    entry = "step" if keeps_state(graph) else "forward"
+    plan = later.make_plan(graph, machine, job)
     program = plan.lower()
     progress("running", 0.5)
     # The core and the weights that lowering made are there already, and the program needs them.
@@ -138,29 +167,31 @@ def run_circuit(
     before = resident_bytes() - made - mapped_bytes(core.__file__)
     reset_peak()
     runtime = NativeRuntime(program)
-    begins = any(entry.name == "start" for entry in program.entries)
+    begins = any(e.name == "start" for e in program.entries)
+    _give(runtime, entry, rows)
 
     def run() -> None:
         runtime.reset()
         if begins:
             runtime.execute("start", {})
-        runtime.execute("step", {})
+        runtime.execute(entry, {})
 
     start, spent = time.perf_counter(), time.process_time()
     run()
     took, spent = time.perf_counter() - start, time.process_time() - spent
     peak = peak_resident_bytes() - before
-    spikes = _spikes(graph, runtime)
-    prediction = plan.prediction("step")
+    spikes, values = _outputs(graph, runtime, entry)
+    prediction = plan.prediction(entry)
 
     @cache
     def look() -> tuple[Timeline, Timeline]:
         runtime.trace(True)
         run()
-        predicted = later.simulate(program, machine, "step", {})
+        predicted = later.simulate(program, machine, entry, {})
         return predicted, replace(runtime.timeline(), peak_memory_bytes=peak)
 
     progress("done", 1.0)
+    fired = {s.name: np.stack([s.step, s.neuron], axis=1) for s in spikes}
     outcome = Outcome(
         graph.name,
         "here",
@@ -168,24 +199,86 @@ def run_circuit(
         Figures(peak, seconds=took),
         promise(later.plan_summary(plan)),
         look,
-        outputs={s.name: np.stack([s.step, s.neuron], axis=1) for s in spikes},
+        outputs={**values, **fired},
     )
-    events = synaptic_events(graph, {s.name: s for s in spikes})
-    return Streamed(outcome, steps, dt, spikes, events, spent)
+    sent = {s.name: s for s in (*spikes, *_given_spikes(rows))}
+    events = synaptic_events(graph, sent)
+    return Streamed(outcome, steps, step_seconds(graph), spikes, events, spent, values)
 
 
-def _spikes(graph: Graph, runtime: NativeRuntime) -> tuple[Spikes, ...]:
-    """The recorded bits as steps and neurons."""
+def _asked(
+    graph: Graph, seconds: float | None, inputs: Mapping[str, NDArray[Any]]
+) -> tuple[int, dict[str, NDArray[np.float32]]]:
+    """The number of steps, and the rows of every input, silent where they end early.
+
+    Raises:
+        JobError: an input is missing, or does not fit the network.
+    """
+    given = later.rows_of_inputs(graph, inputs)
+    longest = max((len(rows) for rows in given.values()), default=None)
+    steps = longest if seconds is None else steps_of(graph, seconds)
+    if steps is None:
+        raise JobError(f"{graph.name}: runs for a time; give it --time 1s, or --input spikes.npz")
+    rows: dict[str, NDArray[np.float32]] = {}
+    for name, array in given.items():
+        rows[name] = np.zeros((steps, *array.shape[1:]), np.float32)
+        rows[name][: len(array)] = array[:steps]
+    return steps, rows
+
+
+def _give(runtime: NativeRuntime, entry: str, rows: Mapping[str, NDArray[np.float32]]) -> None:
+    """Lays the rows of all inputs where the core reads them."""
+    for name, given in rows.items():
+        view = runtime.view(entry, name, {})
+        view[...] = packed_spikes(given, view.shape[1]) if view.dtype == np.uint8 else given
+
+
+def packed_spikes(rows: NDArray[Any], row_bytes: int) -> NDArray[np.uint8]:
+    """Rows of bits of spikes [steps, 1, neurons], as the core keeps them.
+
+    Raises:
+        JobError: a value is no spike (0 or 1).
+    """
+    fired = rows.reshape(len(rows), -1) != 0
+    if not np.array_equal(rows.reshape(fired.shape)[fired], np.ones(int(fired.sum()))):
+        raise JobError("input: values other than 0 and 1; these neurons are given spikes")
+    packed = np.zeros((len(rows), row_bytes), np.uint8)
+    bits = np.packbits(fired, axis=1, bitorder="little")
+    packed[:, : bits.shape[1]] = bits
+    return packed
+
+
+def _given_spikes(rows: Mapping[str, NDArray[Any]]) -> list[Spikes]:
+    """What came from outside, as steps and neurons."""
+    return [_fired(name, array) for name, array in rows.items() if array.ndim == 3]
+
+
+def _fired(name: str, array: NDArray[Any]) -> Spikes:
+    step, neuron = np.nonzero(array.reshape(len(array), -1))
+    size = int(np.prod(array.shape[1:]))
+    return Spikes(name, size, step.astype(np.int32), neuron.astype(np.int32))
+
+
+def _outputs(
+    graph: Graph, runtime: NativeRuntime, entry: str
+) -> tuple[tuple[Spikes, ...], dict[str, NDArray[Any]]]:
+    """The recorded spikes as steps and neurons; other outputs [steps, samples, ...] as they are."""
     found: list[Spikes] = []
+    values: dict[str, NDArray[Any]] = {}
     for place in graph.outputs:
         name, size = graph[place].name, graph[place].shape[-1]
         assert isinstance(size, int)
-        rows = runtime.view("step", name, {})
+        rows = runtime.view(entry, name, {})
+        if rows.dtype != np.uint8:
+            values[name] = rows.copy()
+            if rows.shape[1] == 1 and not np.any((rows != 0) & (rows != 1)):
+                found.append(_fired(name, rows))
+            continue
         some = np.flatnonzero(rows.any(axis=1))
         bits = np.unpackbits(rows[some], axis=1, bitorder="little")[:, :size]
         row, neuron = np.nonzero(bits)
         found.append(Spikes(name, size, some[row].astype(np.int32), neuron.astype(np.int32)))
-    return tuple(found)
+    return tuple(found), values
 
 
 def synaptic_events(graph: Graph, spikes: Mapping[str, Spikes]) -> int:

@@ -12,6 +12,7 @@ from netwright.job.job import Choose, Infer, Job, Uniform
 from netwright.machine.machine import Machine
 from netwright.plan.assign import least_demand
 from netwright.plan.capacity import demand_bytes, infeasible_bytes, rooms, tightest
+from netwright.plan.chip.make import make_chip_plan
 from netwright.plan.context import for_job
 from netwright.plan.decision import Decision
 from netwright.plan.draft import Draft, draft
@@ -52,6 +53,8 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
         UnsupportedError: an operator or format has no kernel.
         FormatError: a weight's file cannot be read.
     """
+    if machine.spiking is not None:
+        return make_chip_plan(graph, machine, job)
     array = array_of(machine)
     if array is not None and isinstance(job, Infer):
         return make_mapping_plan(graph, machine, array, job, progress)

@@ -67,7 +67,8 @@ OPCODES: Mapping[str, int] = {
     "cumulative_sum": 48, "top_k": 49, "lp_norm": 50, "conv_winograd": 51, "stage_forward": 64,
     "stage_input_gradient": 65, "stage_weight_gradient": 66, "stage_backward": 67, "transfer": 68,
     "stage_update": 69, "neuron": 80, "spike_scatter": 81, "spike_rows": 82, "matmul_spikes": 83,
-    "spike_procedural": 84, "poisson": 85, "spike_source": 86, "tick": 87,
+    "spike_procedural": 84, "poisson": 85, "spike_source": 86, "tick": 87, "row_copy": 88,
+    "spiking_core": 89,
 }  # fmt: skip
 OPCODE_NAMES: Mapping[int, str] = {code: name for name, code in OPCODES.items()}
 

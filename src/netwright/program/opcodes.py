@@ -40,6 +40,7 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "spike_procedural": frozenset({7, 8}),
     "poisson": frozenset({3}),
     "spike_source": frozenset({3}),
+    "spiking_core": frozenset({3}),
     **{name: frozenset({at + 1, at + 2}) for name, at in FUNCTION_PARAMETER.items()},
     "matmul_lookup": frozenset({3, 5, 6}),
 }
@@ -62,6 +63,9 @@ STAGE_OPCODES = frozenset(
 # A loop nest on a spatial array, and values that stream past one: the simulator prices them, no
 # kernel of the core does them.
 ARRAY_OPCODES = frozenset({"nest", "stream"})
+
+# Neurons on one core of a chip, each step: the simulator counts and prices their events.
+SPIKING_CORE = "spiking_core"
 
 
 def real_parameters(opcode: str) -> frozenset[int]:

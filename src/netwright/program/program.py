@@ -142,11 +142,18 @@ class Program:
         return name, {symbol: low for symbol, low, _ in self.entry(name).bounds}
 
     def simulate(
-        self, entry: str | None = None, symbols: Mapping[str, int] | None = None
+        self,
+        entry: str | None = None,
+        symbols: Mapping[str, int] | None = None,
+        spikes: Mapping[str, Any] | None = None,
     ) -> Timeline:
-        """What one call would take on the machine that this was planned for."""
+        """What one call would take on the machine that this was planned for.
+
+        On a chip of spiking cores: with the `spikes` [steps, samples, ...] of every population
+        (`netwright.run.record`), or as often as the graph's densities say.
+        """
         name, lowest = self.default_call()
-        return simulate_program(self, entry or name, symbols or lowest)
+        return simulate_program(self, entry or name, symbols or lowest, spikes)
 
     def run(
         self,

@@ -9,15 +9,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import UnsupportedError
-from netwright.program.opcodes import ARRAY_OPCODES, STAGE_OPCODES
+from netwright.program.opcodes import ARRAY_OPCODES, SPIKING_CORE, STAGE_OPCODES
 
 if TYPE_CHECKING:
     from netwright.program.program import Program
     from netwright.timeline.timeline import Timeline
 
 
-def simulate_program(program: Program, entry: str, symbols: Mapping[str, int]) -> Timeline:
+def simulate_program(
+    program: Program,
+    entry: str,
+    symbols: Mapping[str, int],
+    spikes: Mapping[str, Any] | None = None,
+) -> Timeline:
     """The timeline of one call on the machine that the program was planned for.
+
+    On a chip of spiking cores `spikes` by population give the events of a run (simulate/chip.py).
 
     Passes of a pipeline's workers take what the program itself says that they were priced at.
     """
@@ -28,6 +35,14 @@ def simulate_program(program: Program, entry: str, symbols: Mapping[str, int]) -
     from netwright.machine.load import machine
     from netwright.simulate import simulate
 
+    if _on_chip(program):
+        from netwright.simulate.chip import simulate_chip
+
+        return simulate_chip(program, machine(program.machine), spikes)
+    if spikes is not None:
+        raise UnsupportedError(
+            f"{program.name}: is planned for {program.machine}, which is not priced by spikes"
+        )
     return simulate(program, machine(program.machine), entry, symbols)
 
 
@@ -39,6 +54,11 @@ def run_program(
     if any(task.opcode in ARRAY_OPCODES for e in program.entries for task in e.tasks):
         raise UnsupportedError(
             f"{program.name}: is planned for the array of {program.machine}, which is not at hand; "
+            "simulate it, or plan for here"
+        )
+    if _on_chip(program):
+        raise UnsupportedError(
+            f"{program.name}: is planned for the cores of {program.machine}, which is not at hand; "
             "simulate it, or plan for here"
         )
     if _has_stages(program):
@@ -59,3 +79,8 @@ def run_program(
 def _has_stages(program: Program) -> bool:
     """A pipeline's passes have neither a kernel nor a formula: they are what workers do."""
     return any(task.opcode in STAGE_OPCODES for entry in program.entries for task in entry.tasks)
+
+
+def _on_chip(program: Program) -> bool:
+    """Neurons on cores of a chip: their events are counted."""
+    return any(task.opcode == SPIKING_CORE for entry in program.entries for task in entry.tasks)

@@ -6,8 +6,9 @@ and energy are then counts of events times what each costs (`cost.spiking`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -15,10 +16,14 @@ from numpy.typing import NDArray
 
 from netwright.cost.spiking import SYNAPSES, Happened, Paid, pay
 from netwright.errors import JobError
+from netwright.machine.machine import Machine
 from netwright.machine.spiking import SpikingMesh
 from netwright.native import core
-from netwright.plan.chip.axons import Axons
-from netwright.plan.chip.make import Mapped, mesh_of
+from netwright.plan.chip.axons import Axons, hops
+from netwright.plan.chip.events import expected
+from netwright.plan.chip.flat import ENTRY, Part, chip_of
+from netwright.plan.chip.make import mesh_of
+from netwright.program.program import Program
 from netwright.timeline.timeline import MemorySample, Span, Timeline
 
 Array: TypeAlias = NDArray[Any]
@@ -52,53 +57,82 @@ def trace_of(spikes: Sequence[Array]) -> Trace:
     return Trace(start.astype(np.int64), neuron.astype(np.int32))
 
 
-def happened(trace: Trace, wires: Axons, mesh: SpikingMesh) -> Happened:
-    """The events of a run on every core in every step."""
+def happened(trace: Trace, wires: Axons, home: NDArray[np.int32], mesh: SpikingMesh) -> Happened:
+    """The events of a run on every core in every step; neuron n is on core `home[n]`."""
     steps, cores = len(trace.start) - 1, mesh.num_cores
     fired, sent, received = (np.zeros((steps, cores), np.int64) for _ in range(3))
     synapses = np.zeros((steps, cores, len(SYNAPSES)), np.int64)
     core.chip_count(
-        trace.start, trace.neuron, wires.start, wires.core, wires.synapses, wires.kind, wires.home,
+        trace.start, trace.neuron, wires.start, wires.core, wires.synapses, wires.kind, home,
         fired, sent, received, synapses,
     )  # fmt: skip
     step = np.repeat(np.arange(steps), np.diff(trace.start))
-    cell = step * cores + np.maximum(wires.home[trace.neuron], 0)
-    hops = [
+    cell = step * cores + np.maximum(home[trace.neuron], 0)
+    along = [
         np.bincount(cell, hop[trace.neuron], minlength=steps * cores).astype(np.int64)
-        for hop in (wires.column_hops, wires.row_hops)
+        for hop in hops(wires, home, mesh)
     ]
-    inside = wires.home[wires.home >= 0]
-    updated = np.bincount(inside, minlength=cores).astype(np.int64)
+    updated = np.bincount(home[home >= 0], minlength=cores).astype(np.int64)
     shape = (steps, cores)
     return Happened(
-        updated, fired, sent, received, synapses, hops[0].reshape(shape), hops[1].reshape(shape)
+        updated, fired, sent, received, synapses, along[0].reshape(shape), along[1].reshape(shape)
     )
 
 
-def simulate_chip(mapped: Mapped, spikes: Mapping[str, Array]) -> Timeline:
-    """The timeline of a run whose spikes [T, B, ...] are given by population.
+def simulate_chip(
+    program: Program, machine: Machine, spikes: Mapping[str, Array] | None = None
+) -> Timeline:
+    """The timeline of a run, whose spikes [steps, samples, ...] are given by population.
+
+    Without spikes every neuron fires as often as the graph declared: mean events of a step, in
+    every step of the program. A population that only is read out (Li) needs no spikes.
 
     Raises:
         JobError: a population's spikes are missing, or have another size.
+        ProgramError: it is no program for a chip.
+        UnsupportedError: the machine is none.
     """
-    mesh = mesh_of(mapped.plan.machine)
-    given: list[Array] = []
-    for population in mapped.wiring.populations:
-        found = spikes.get(population.name)
-        if found is None or found.ndim < 2 or int(np.prod(found.shape[2:])) != population.size:
-            shape = None if found is None else found.shape
-            raise JobError(
-                f"spikes of {population.name}: got {shape}, expected [steps, samples, "
-                f"{population.size}]"
-            )
-        given.append(found)
-    events = happened(trace_of(given), mapped.axons, mesh)
-    return timeline_of(mapped, events, pay(mesh, events))
+    mesh, chip = mesh_of(machine), chip_of(program)
+    if spikes is None:
+        events = repeated(expected(chip, mesh), chip.steps)
+    else:
+        rasters = [_raster(spikes, part) for part in chip.parts]
+        known = next((r for r in rasters if r is not None), None)
+        if known is None:
+            raise JobError(f"{program.name}: no population has spikes; give those of {chip.parts}")
+        given = [
+            np.zeros((*known.shape[:2], part.size)) if r is None else r
+            for r, part in zip(rasters, chip.parts, strict=True)
+        ]
+        events = happened(trace_of(given), chip.axons, chip.home, mesh)
+    return timeline_of(program, machine, events, pay(mesh, events))
 
 
-def timeline_of(mapped: Mapped, events: Happened, paid: Paid) -> Timeline:
+def _raster(spikes: Mapping[str, Array], part: Part) -> Array | None:
+    """The spikes of one population; None where it sends none."""
+    found = spikes.get(part.name)
+    if found is None and part.density == 0.0:
+        return None
+    if found is None or found.ndim < 2 or int(np.prod(found.shape[2:])) != part.size:
+        shape = None if found is None else found.shape
+        raise JobError(
+            f"spikes of {part.name}: got {shape}, expected [steps, samples, {part.size}]"
+        )
+    return found
+
+
+def repeated(events: Happened, steps: int) -> Happened:
+    """One step's events, so many times."""
+    many = {
+        f.name: np.repeat(getattr(events, f.name), steps, axis=0)
+        for f in fields(events)
+        if f.name != "updated"
+    }
+    return replace(events, **many)
+
+
+def timeline_of(program: Program, machine: Machine, events: Happened, paid: Paid) -> Timeline:
     """Spans of every core in every step, or of whole steps where they would be too many."""
-    program, machine = mapped.plan.program, mapped.plan.machine
     ends = np.cumsum(paid.step_seconds)
     starts = ends - paid.step_seconds
     joules = paid.synapse_joules + paid.soma_joules + paid.network_joules
@@ -123,7 +157,7 @@ def timeline_of(mapped: Mapped, events: Happened, paid: Paid) -> Timeline:
             )
             for t in range(steps)
         ]  # fmt: skip
-    peak = mapped.plan.peak_memory_bytes
+    peak = _peak_bytes(program, mesh_of(machine))
     memory = machine.units[0].memories[0]
     return Timeline(
         program.name,
@@ -151,3 +185,11 @@ def _facts(events: Happened, paid: Paid, cores: int) -> tuple[tuple[str, float],
         ("soma_joules", float(paid.soma_joules.sum())),
         ("network_joules", float(paid.network_joules.sum())),
     )
+
+
+def _peak_bytes(program: Program, mesh: SpikingMesh) -> int:
+    """Synapses of the fullest core."""
+    held: Counter[int] = Counter()
+    for task in program.entry(ENTRY).tasks:
+        held[task.worker] += int(str(task.parameters[2]))
+    return max(held.values(), default=0) * mesh.synapse_bits // 8

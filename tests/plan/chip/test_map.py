@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +20,13 @@ from netwright.graph.zoo.mlp import mlp
 from netwright.machine.load import machine
 from netwright.machine.spiking import SpikingMesh
 from netwright.plan.chip.axons import axons
-from netwright.plan.chip.make import homes, map_graph
+from netwright.plan.chip.flat import chip_of
+from netwright.plan.chip.make import map_graph
 from netwright.plan.chip.place import demand, place
-from netwright.plan.chip.wiring import CONVOLUTION, DENSE, SPARSE, Wiring, wiring
+from netwright.plan.chip.synapse import CONVOLUTION, DENSE, SPARSE, Wiring
+from netwright.plan.chip.wiring import wiring
+from netwright.program.file import load as read_program
+from netwright.program.file import save
 
 LIF = Lif(0.02)
 
@@ -117,7 +122,7 @@ def test_limits_hold_and_no_cut_in_order_needs_fewer_cores(
     assert placed.certificate.bound is not None and placed.certificate.bound <= placed.cores
 
 
-def test_a_plan_names_its_cores_and_the_program_keeps_them() -> None:
+def test_a_plan_names_its_cores_and_the_program_keeps_them(tmp_path: Path) -> None:
     graph = layers([np.ones((1500, 20)), np.ones((10, 1500))])
     mapped = map_graph(graph, machine("loihi"))
     tasks = mapped.plan.program.entries[0].tasks
@@ -128,18 +133,26 @@ def test_a_plan_names_its_cores_and_the_program_keeps_them() -> None:
     ]
     text = mapped.plan.explain()
     assert "2 cores of 128" in text and "optimal" in text
-    again = homes(mapped.plan.program, mapped.wiring)
-    np.testing.assert_array_equal(again, mapped.axons.home)
+    path = tmp_path / "chip.nwprogram"
+    save(mapped.plan.program, path)
     mesh = machine("loihi").spiking
-    assert mesh is not None
-    assert int(axons(mapped.wiring, again, mesh).synapses.sum()) == 1500 * 30
+    assert mesh is not None and mapped.axons is not None
+    for program in (mapped.plan.program, read_program(path)):
+        chip = chip_of(program)
+        again = axons(mapped.wiring, chip.home, mesh)
+        assert int(again.synapses.sum()) == 1500 * 30 and chip.steps == 6
+        for name in ("start", "core", "synapses", "kind"):
+            np.testing.assert_array_equal(getattr(chip.axons, name), getattr(again, name))
+        assert [(p.name, p.size, p.outside) for p in chip.parts] == [
+            ("spikes", 20, True), ("layer0", 1500, False), ("layer1", 10, False),
+        ]  # fmt: skip
 
 
 def test_what_does_not_fit_says_by_how_much() -> None:
     with pytest.raises(PlanError, match=r"synapses of one neuron against 4096"):
-        map_graph(layers([np.ones((2, 5000))]), machine("loihi"))
+        map_graph(layers([np.ones((2, 5000))]), machine("loihi")).plan.lower()
     with pytest.raises(PlanError, match=r"of cores against 128 cores"):
-        map_graph(layers([np.ones((3000, 3000))]), machine("loihi"))
+        map_graph(layers([np.ones((3000, 3000))]), machine("loihi")).plan.lower()
 
 
 def test_what_is_no_chip_or_no_spiking_network_is_refused() -> None:

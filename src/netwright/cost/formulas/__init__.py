@@ -63,6 +63,7 @@ FORMULAS: Mapping[str, Formula] = {
     "matmul_spikes": spikes.matmul_spikes,
     "spike_procedural": spikes.spike_procedural,
     "poisson": spikes.poisson,
+    "row_copy": spikes.row_copy,
     "spike_source": spikes.spike_source,
     "tick": spikes.tick,
     "nest": array.nest,

@@ -135,3 +135,10 @@ def spike_source(opcode: str, operands: Views, parameters: Parameters) -> Work:
 def tick(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """One number."""
     return plain(opcode, "int64", (1,), 0, 8, 8)
+
+
+def row_copy(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """One row of a stream's. Sizes: (bytes,)."""
+    to = need(opcode, operands, 0)
+    row = to.num_bytes // max(to.shape[0], 1)
+    return plain(opcode, "bytes", (max(row, 1),), 0, row, row)

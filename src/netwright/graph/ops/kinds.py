@@ -27,7 +27,7 @@ from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
 from netwright.graph.ops.resize import Resize
 from netwright.graph.ops.softmax import Softmax
-from netwright.graph.ops.spike_time import Poisson, Remember, SpikeSource, Tick
+from netwright.graph.ops.spike_time import OfStep, Poisson, Remember, SpikeSource, Tick
 
 KINDS: tuple[type[OpKind], ...] = (
     ArgReduce,
@@ -68,6 +68,7 @@ KINDS: tuple[type[OpKind], ...] = (
     Pool,
     RandomConnect,
     Reduce,
+    OfStep,
     Remember,
     Reshape,
     Resize,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from netwright.graph.op import Access, Einsum, Projection, TensorType
 from netwright.graph.ops.cascade import Index, access
-from netwright.graph.ops.neuron_cascade_writer import BEFORE, Value, Writer
+from netwright.graph.ops.neuron_cascade_writer import BEFORE, Writer
 from netwright.graph.ops.neuron_each import Neuron
 from netwright.graph.ops.neuron_each_cascade import Coefficients, coefficients
 from netwright.graph.ops.neuron_rule import Reset

@@ -78,7 +78,7 @@ def after_reset(m: Membrane | Membranes, v: Array, s: Array) -> Array:
     if m.rule.reset is Reset.NONE:
         return v
     if m.rule.reset is Reset.SUBTRACT:
-        # Who can never fire has no spike to take a threshold off for: infinity times 0 is no number.
+        # Who can never fire has no threshold to take off: infinity times 0 is no number.
         return np.where(s > 0, v - s * np.where(np.isinf(m.threshold), 0.0, m.threshold), v)
     return np.where(s > 0, m.reset_value, v)
 

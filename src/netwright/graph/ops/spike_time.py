@@ -43,6 +43,33 @@ class Tick(OpKind):
 
 @final
 @dataclass(frozen=True, slots=True)
+class OfStep(OpKind):
+    """x [1,B,...], unchanged: what arrives from outside, or leaves, in this step.
+
+    A job that streams gives an input the rows of all its steps, and reads those of an output; the
+    row of a step is the clock's. Inputs: x, clock.
+    """
+
+    def infer(self, types: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
+        count(self, types, 2, 2)
+        x = operand(self, types, 0, "x", "float")
+        if len(x.shape) < 3 or x.shape[0] != 1:
+            fail(self, f"x has shape {x.shape}, expected [1, batch, ...]")
+        expect(self, "clock", operand(self, types, 1, "clock", "int").shape, (1,))
+        return (x,)
+
+    def einsums(
+        self, types: Sequence[TensorType | None], outputs: Sequence[TensorType]
+    ) -> tuple[Einsum, ...]:
+        return ()
+
+    def reference(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+        assert arrays[0] is not None
+        return (arrays[0],)
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Remember(OpKind):
     """Spikes [1,1,n] into row `clock` mod D of history [D,1,n]. Inputs: history, spikes, clock."""
 

@@ -1,39 +1,39 @@
-"""Plan a spiking graph for a chip of cores: the mapping, its certificate, and the flat program."""
+"""Graph × chip × Job → Plan: neurons on cores, the certificate, and the flat program."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from netwright.errors import PlanError, UnsupportedError
+from netwright.cost.spiking import pay
+from netwright.errors import JobError, UnsupportedError
 from netwright.graph.graph import Graph
-from netwright.job.job import Infer, Job
+from netwright.job.job import Generate, Infer, Job, Stream
 from netwright.machine.machine import Machine
 from netwright.machine.spiking import SpikingMesh
 from netwright.plan.certificate import Certificate
 from netwright.plan.chip.axons import Axons, axons
+from netwright.plan.chip.events import expected
+from netwright.plan.chip.flat import ENTRY, chip_of, flat
 from netwright.plan.chip.place import Placement, demand, place
-from netwright.plan.chip.wiring import Wiring, wiring
+from netwright.plan.chip.synapse import Wiring
+from netwright.plan.chip.wiring import wiring
 from netwright.plan.decision import Decision
-from netwright.plan.plan import Plan
-from netwright.program.program import Entry, Program, Task
-
-CORE = "spiking_core"  # the opcode: neurons first .. first + count of a population, each step
-ENTRY = "step"
-Narrow: TypeAlias = NDArray[np.int32]
+from netwright.plan.infeasible import Infeasible, Term
+from netwright.plan.plan import Plan, Prediction
+from netwright.program.program import Entry, Program
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapped:
-    """A plan for a chip with the wiring and axons that its program stands for."""
+    """A plan for a chip with the wiring and axons that its program stands for (None: no fit)."""
 
     plan: Plan
     wiring: Wiring
-    axons: Axons
+    axons: Axons | None
 
 
 def mesh_of(machine: Machine) -> SpikingMesh:
@@ -50,58 +50,80 @@ def mesh_of(machine: Machine) -> SpikingMesh:
     return machine.spiking
 
 
+def make_chip_plan(graph: Graph, machine: Machine, job: Job) -> Plan:
+    """As `map_graph`: the plan alone."""
+    return map_graph(graph, machine, job).plan
+
+
 def map_graph(graph: Graph, machine: Machine, job: Job | None = None) -> Mapped:
-    """Neurons on cores, fewest cores first.
+    """Neurons on cores, fewest cores first. What does not fit is a plan that is infeasible.
 
     Raises:
         UnsupportedError: the machine has no spiking cores, or the graph cannot run on them.
-        PlanError: it does not fit; says by how much and what would help.
+        JobError: the job generates text.
     """
-    mesh = mesh_of(machine)
-    found = wiring(graph)
+    job, mesh, found = job or Infer(), mesh_of(machine), wiring(graph)
+    if isinstance(job, Generate):
+        raise JobError(f"{graph.name}: a chip of spiking cores runs steps (Infer or Stream)")
     memory = machine.memory(machine.units[0].memories[0])
     placed = place(found, mesh, memory.capacity_bytes)
-    program = _program(graph, machine, found, placed)
-    peak = _peak_bytes(found, placed, mesh)
-    memory_used = Certificate(
-        "peak_bytes", float(peak), None, "synapses of the fullest core", False
-    )
-    subject = f"{found.size - found.outside} neurons"
     decision = Decision(
-        subject,
+        f"{found.size - found.outside} neurons",
         f"{placed.cores} cores of {mesh.num_cores}",
         placed.certificate.method,
         value=float(placed.cores),
         bound=placed.certificate.bound,
         why=placed.certificate.text,
     )
-    plan = Plan(
-        graph, machine, job or Infer(), (decision,), (), memory_used, program, peak,
-        placed.infeasible,
-    )  # fmt: skip
+    peak = _peak_bytes(found, placed, mesh)
+    used = Certificate("peak_bytes", float(peak), None, "synapses of the fullest core", False)
     if placed.infeasible is not None:
-        plan.lower()
-    return Mapped(plan, found, axons(found, placed.home, mesh))
+        none = Program(graph.name, (), (Entry(ENTRY, (), (), 0, (), ()),), (), machine=machine.name)
+        plan = Plan(graph, machine, job, (decision,), (), used, none, peak, placed.infeasible)
+        return Mapped(plan, found, None)
+    wires = axons(found, placed.home, mesh)
+    steps = _steps(graph, job)
+    program = flat(graph, machine, found, (placed, wires), steps)
+    predicted = _predicted(program, machine, steps)
+    plan = Plan(
+        graph, machine, job, (decision,), (predicted,), used, program, peak,
+        _over(job, predicted),
+    )  # fmt: skip
+    return Mapped(plan, found, wires)
 
 
-def _program(graph: Graph, machine: Machine, found: Wiring, placed: Placement) -> Program:
-    """One task a core and population: first neuron, neurons, synapses."""
-    asked = demand(found)
-    tasks: list[Task] = []
-    for population in found.populations:
-        if population.outside:
-            continue
-        home = placed.home[population.first : population.first + population.size]
-        cuts = np.flatnonzero(np.diff(home)) + 1
-        for begin, end in zip((0, *cuts.tolist()), (*cuts.tolist(), len(home)), strict=True):
-            low = population.first + begin - found.outside
-            synapses = int(asked.synapses[low : low + end - begin].sum())
-            numbers = (begin, end - begin, synapses)
-            core = int(home[begin])
-            tasks.append(Task(CORE, (), numbers, (), 1, population.name, core))
-    workers = tuple(f"core {n}" for n in range(placed.cores))
-    entry = Entry(ENTRY, tuple(tasks), (), 0, (), ())
-    return Program(graph.name, (), (entry,), workers, machine=machine.name)
+def _steps(graph: Graph, job: Job) -> int:
+    """Steps of one call: those of every sample one after the other, or those of the stream."""
+    if isinstance(job, Stream):
+        return job.steps
+    shape = next((graph[i].shape for i in graph.inputs), (1, 1))
+    steps = 1
+    for extent in shape[:2]:
+        assert isinstance(extent, int)
+        steps *= extent
+    return steps
+
+
+def _predicted(program: Program, machine: Machine, steps: int) -> Prediction:
+    """By the densities that the graph declares (1: everyone fires in every step)."""
+    paid = pay(mesh_of(machine), expected(chip_of(program), mesh_of(machine)))
+    seconds = steps * float(paid.step_seconds.sum())
+    parts = (paid.synapse_joules, paid.soma_joules, paid.network_joules)
+    joules = steps * sum(float(part.sum()) for part in parts)
+    method = "events by the densities of the graph; spikes that ran give the truth"
+    certificate = Certificate("seconds", seconds, None, method, False)
+    return Prediction(ENTRY, (), seconds, seconds, seconds, joules, certificate)
+
+
+def _over(job: Job, predicted: Prediction) -> Infeasible | None:
+    """A limit of the job that is exceeded."""
+    for what, value, limit, unit in (
+        ("time", predicted.seconds, job.limits.seconds, "seconds"),
+        ("energy", predicted.joules or 0.0, job.limits.joules, "joules"),
+    ):
+        if limit is not None and value > limit:
+            return Infeasible(what, value, limit, unit, (Term("all steps", value),), ())
+    return None
 
 
 def _peak_bytes(found: Wiring, placed: Placement, mesh: SpikingMesh) -> int:
@@ -111,21 +133,3 @@ def _peak_bytes(found: Wiring, placed: Placement, mesh: SpikingMesh) -> int:
     inside = placed.home[found.outside :]
     count = np.bincount(inside, demand(found).synapses)
     return int(count.max(initial=0)) * mesh.synapse_bits // 8
-
-
-def homes(program: Program, found: Wiring) -> Narrow:
-    """The core of every neuron as the program says; -1 outside.
-
-    Raises:
-        PlanError: the program is of another network.
-    """
-    home = np.full(found.size, -1, np.int32)
-    first = {p.name: p.first for p in found.populations}
-    for task in program.entry(ENTRY).tasks:
-        begin, count = task.parameters[0], task.parameters[1]
-        if task.source not in first or not isinstance(begin, int) or not isinstance(count, int):
-            raise PlanError(f"{program.name}: {task.source} is no population of this network")
-        home[first[task.source] + begin : first[task.source] + begin + count] = task.worker
-    if (home[found.outside :] < 0).any():
-        raise PlanError(f"{program.name}: some neurons of the network have no core")
-    return home

@@ -7,7 +7,7 @@ use fewer than neurons or synapses together need.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from netwright.machine.spiking import SpikingMesh
 from netwright.plan.certificate import Certificate
-from netwright.plan.chip.wiring import Wiring
+from netwright.plan.chip.synapse import Wiring
 from netwright.plan.infeasible import Infeasible, Lever, Term
 
 Narrow: TypeAlias = NDArray[np.int32]
@@ -58,10 +58,36 @@ def demand(wiring: Wiring) -> Demand:
 
 
 def place(wiring: Wiring, mesh: SpikingMesh, core_bytes: int) -> Placement:
-    """Fills core after core; `core_bytes` is the memory that a core has for synapses."""
+    """Fills core after core; `core_bytes` is the memory that a core has for synapses.
+
+    Where a core would then send to more pairs than it can, its neurons are spread over more cores.
+    """
     asked = demand(wiring)
     most = core_bytes * 8 // mesh.synapse_bits
-    alone = _alone(asked, mesh, most)
+    neurons, total = len(asked.synapses), int(asked.synapses.sum())
+    bound = max(-(-neurons // mesh.neurons), -(-total // most), 1)
+    method = "each core filled before the next; bound: neurons and synapses of all cores together"
+    home, cores = _filled(asked, wiring, mesh, most)
+    over = _alone(asked, mesh, most) or _too_many(cores, mesh, wiring)
+    if over is None:
+        over = _axons_out(wiring, home, mesh)
+        spread = cores
+        while over is not None and spread < mesh.num_cores:
+            spread = min(mesh.num_cores, max(spread + 1, spread * 9 // 8))
+            fewer = replace(mesh, neurons=-(-neurons // spread))
+            trial, used = _filled(asked, wiring, fewer, most)
+            if used <= mesh.num_cores and _axons_out(wiring, trial, mesh) is None:
+                home, cores, over = trial, used, None
+                method = (
+                    f"at most {fewer.neurons} neurons a core, so that their axons out fit; "
+                    + ("bound: neurons and synapses of all cores together")
+                )
+    certificate = Certificate("cores", float(cores), float(bound), method, cores == bound)
+    return Placement(home, cores, certificate, over)
+
+
+def _filled(asked: Demand, wiring: Wiring, mesh: SpikingMesh, most: int) -> tuple[Narrow, int]:
+    """The core of every neuron in order, and how many cores that takes."""
     home = np.full(wiring.size, -1, np.int32)
     fill = _Fill(wiring.size, mesh, most)
     core = 0
@@ -72,13 +98,7 @@ def place(wiring: Wiring, mesh: SpikingMesh, core_bytes: int) -> Placement:
             fill.begin()
             fill.take(len(listened), listened)
         home[wiring.outside + neuron] = core
-    cores = core + 1
-    total = int(asked.synapses.sum())
-    bound = max(-(-len(asked.synapses) // mesh.neurons), -(-total // most), 1)
-    method = "each core filled before the next; bound: neurons and synapses of all cores together"
-    certificate = Certificate("cores", float(cores), float(bound), method, cores == bound)
-    over = alone or _too_many(cores, mesh, wiring) or _axons_out(wiring, home, mesh)
-    return Placement(home, cores, certificate, over)
+    return home, core + 1
 
 
 class _Fill:

@@ -73,7 +73,7 @@ def lower_dense(emitter: Emitter, op: Op) -> None:
     made = _Made(emitter, op, sum_, (op.kind.delay, op.kind.first, len(weight)), fresh, 0)
     offers = [made.dense(lambda: weight, weight.shape[1])]
     if np.count_nonzero(weight) < weight.size / 2:
-        offers.append(made.sparse(_rows_of(weight)))
+        offers.append(made.sparse(rows_of(weight)))
     made.emit(offers)
 
 
@@ -84,7 +84,7 @@ def lower_conv_connect(emitter: Emitter, op: Op) -> None:
     sum_, fresh = _sum(emitter, op, 3)
     number = int(np.prod(op.kind.shape))
     made = _Made(emitter, op, sum_, (op.kind.delay, op.kind.first, number), fresh, 0)
-    made.emit([made.sparse(_unfolded(op.kind, weight))])
+    made.emit([made.sparse(unfolded(op.kind, weight))])
 
 
 def lower_random(emitter: Emitter, op: Op) -> None:
@@ -96,7 +96,7 @@ def lower_random(emitter: Emitter, op: Op) -> None:
     synapses = kind.sources * kind.targets * kind.chance
     offers = [made.procedural(kind)]
     if synapses <= 1 << 31:
-        offers.insert(0, made.sparse(_drawn(kind)))
+        offers.insert(0, made.sparse(drawn(kind)))
     made.emit(offers)
 
 
@@ -301,13 +301,14 @@ def _matrix(rows: Rows, op: Op) -> Array:
     return matrix
 
 
-def _rows_of(matrix: Array) -> Rows:
+def rows_of(matrix: Array) -> Rows:
+    """The weights that are not zero."""
     source, target = np.nonzero(matrix)
     counts = np.bincount(source, minlength=len(matrix))
     return Rows(np.concatenate([[0], np.cumsum(counts)]), target, matrix[source, target])
 
 
-def _drawn(kind: RandomConnect) -> Rows:
+def drawn(kind: RandomConnect) -> Rows:
     """The whole wiring, a few sources at a time."""
     counts, targets = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
     for first in range(0, kind.sources, 256):
@@ -317,7 +318,7 @@ def _drawn(kind: RandomConnect) -> Rows:
     return Rows(np.cumsum(np.concatenate(counts)), np.concatenate(targets), np.array([kind.weight]))
 
 
-def _unfolded(kind: ConvConnect, weight: Array) -> Rows:
+def unfolded(kind: ConvConnect, weight: Array) -> Rows:
     """Synapse by synapse: every tap of the kernel at every place where it meets the input."""
     channels, high, wide = kind.shape
     out, rows, columns = kind.output(weight.shape)

@@ -14,6 +14,7 @@ from netwright.graph.tensor import Role, TensorId
 from netwright.plan.lower.emitter import Emitter, Store
 from netwright.plan.lower.movement import packed
 from netwright.plan.lower.neuron import history_state
+from netwright.plan.lower.rows import rows_port
 from netwright.plan.lower.step import Step, View, bytes_of, row_major
 from netwright.plan.lower.table import lower_op
 from netwright.program.program import ArenaKind
@@ -94,6 +95,8 @@ def _port(emitter: Emitter, tensor: TensorId, bounds: Mapping[str, tuple[int, in
     value = emitter.graph[tensor]
     key = f"input {value.name}"
     shape = value.shape
+    if key not in emitter.store.ports and (rows := rows_port(emitter, tensor)) is not None:
+        emitter.store.ports[key] = rows
     if key not in emitter.store.ports:
         most = {s.name: s.high for s in emitter.graph.symbols}
         size = bytes_of(value.format.name)

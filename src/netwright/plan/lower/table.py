@@ -28,7 +28,7 @@ from netwright.graph.ops.recurrent import Gru, Lstm
 from netwright.graph.ops.reduce import ArgReduce, CumulativeSum, Reduce, TopK
 from netwright.graph.ops.resize import Resize
 from netwright.graph.ops.softmax import Softmax
-from netwright.graph.ops.spike_time import Poisson, Remember, SpikeSource, Tick
+from netwright.graph.ops.spike_time import OfStep, Poisson, Remember, SpikeSource, Tick
 from netwright.plan.lower import (
     affine,
     connect,
@@ -39,6 +39,7 @@ from netwright.plan.lower import (
     neuron,
     recurrent,
     reduction,
+    rows,
     spatial,
     token,
 )
@@ -83,6 +84,7 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     Pool: spatial.lower_pool,
     RandomConnect: connect.lower_random,
     Reduce: reduction.lower_reduce,
+    OfStep: rows.lower_of_step,
     Remember: neuron.lower_remember,
     Reshape: movement.lower_reshape,
     Resize: spatial.lower_resize,

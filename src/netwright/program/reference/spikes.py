@@ -173,3 +173,10 @@ def spike_source(call: Call) -> tuple[Array, ...]:
 def tick(call: Call) -> tuple[Array, ...]:
     """The next step."""
     return (call.given(0) + 1,)
+
+
+def row_copy(call: Call) -> tuple[Array, ...]:
+    """The clock's row of one into that of the other."""
+    rows, given, step = call.given(0).copy(), call.given(1), int(call.given(2)[0])
+    rows[step % len(rows)] = given[step % len(given)]
+    return (rows,)

@@ -68,4 +68,5 @@ REFERENCES: Mapping[str, Reference] = {
     "poisson": Reference(spikes.poisson, in_place=True),
     "spike_source": Reference(spikes.spike_source, written=2, in_place=True),
     "tick": Reference(spikes.tick, in_place=True),
+    "row_copy": Reference(spikes.row_copy, in_place=True),
 }
