@@ -78,7 +78,7 @@ def outputs(network: QuantisedNetwork, images: np.ndarray) -> np.ndarray:
 def saved(network: QuantisedNetwork, images: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
     """Shares of energy and time saved on a simulated loihi2 by so many steps a sample, of all."""
     graph = spike(graph_of_quantised(network, len(images)), CODING)
-    mapped = map_graph(graph, library_machine("loihi2"))
+    mapped = map_graph(graph, chip := library_machine("loihi2"))
     inside = tuple(p.tensor for p in mapped.wiring.populations if not p.outside)
     given = {"x": encode(images, 1.0, CODING)}
     made = {**given, **Interpreter(replace(graph, outputs=inside))(given, {}, {})[0]}
@@ -88,7 +88,7 @@ def saved(network: QuantisedNetwork, images: np.ndarray, steps: np.ndarray) -> t
             name: np.concatenate([each[:stop, [b]] for b, stop in enumerate(stops)])
             for name, each in made.items()
         }
-        found.append(simulate_chip(mapped, cut))
+        found.append(simulate_chip(mapped.plan.program, chip, cut))
     joules = [timeline.joules or 0.0 for timeline in found]
     return 1 - joules[0] / joules[1], 1 - found[0].seconds / found[1].seconds
 

@@ -17,7 +17,7 @@ from netwright.graph.qubo import NAME, Search, circuit_of, independent_set, stat
 from netwright.job.job import Limits, Stream
 from netwright.machine.load import library_machine
 from netwright.plan.chip.axons import axons
-from netwright.plan.chip.wiring import SPARSE, Population, Projection, Wiring
+from netwright.plan.chip.synapse import SPARSE, Population, Projection, Wiring
 from netwright.plan.make import make_plan
 from netwright.run.native import NativeRuntime
 from netwright.simulate.chip import happened, trace_of
@@ -92,7 +92,7 @@ def on_chip(joined: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, float]:
     wires = Wiring((everyone,), (Projection(*np.nonzero(joined), SPARSE),))
     home = (np.arange(len(joined)) // 64).astype(np.int32)
     changed = np.diff(on, axis=0, prepend=False)[:, None]
-    paid = pay(mesh, happened(trace_of([changed]), axons(wires, home, mesh), mesh))
+    paid = pay(mesh, happened(trace_of([changed]), axons(wires, home, mesh), home, mesh))
     joules = paid.synapse_joules + paid.soma_joules + paid.network_joules
     return paid.step_seconds, float(joules.sum())
 
