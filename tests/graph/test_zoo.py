@@ -125,3 +125,11 @@ def test_seed_fixes_every_weight():
     assert not np.array_equal(raw[0], raw[2])
     with pytest.raises(GraphError, match="weight weight0 has no data"):
         interpret(mlp((4, 8), seed=None), {"x": np.zeros((1, 4))}, {}, {})
+
+
+def test_mobilenet_with_wider_groups_does_so_many_times_the_depthwise_products() -> None:
+    plain = analyse(mobilenet_v1(64, seed=None), {})
+    wide = analyse(mobilenet_v1(64, seed=None, group_channels=4), {})
+    of = [{w.name: w.macs for w in a.works if w.name.startswith("depth")} for a in (plain, wide)]
+    assert sum(of[1].values()) == 4 * sum(of[0].values())
+    assert wide.macs - plain.macs == 3 * sum(of[0].values())

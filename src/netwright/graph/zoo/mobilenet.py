@@ -15,18 +15,27 @@ _LAYERS = (
 
 
 def mobilenet_v1(
-    image: int = 224, width: float = 1.0, classes: int = 1000, seed: int | None = 0
+    image: int = 224,
+    width: float = 1.0,
+    classes: int = 1000,
+    seed: int | None = 0,
+    *,
+    group_channels: int = 1,
 ) -> Graph:
     """Input `image` [1, 3, image, image]; output `logits` [1, classes].
 
-    `width` multiplies every layer's channels. Source: Howard et al., arXiv 1704.04861, table 1.
+    `width` multiplies every layer's channels. With `group_channels` above 1 the depthwise layers
+    are convolutions over groups of so many channels: more products for each input that is read.
+    Source: Howard et al., arXiv 1704.04861, table 1.
     """
     b = Builder("mobilenet_v1")
     parts = VisionParts(b, RandomWeights(b, seed))
     x = b.input("image", (("batch", 1), ("channel", 3), ("y", image), ("x", image)))
     x = parts.relu("stem", parts.conv("stem", x, max(1, int(32 * width)), 3, 2))
     for index, (channels, stride) in enumerate(_LAYERS):
-        x = parts.relu(f"depth{index}", parts.depthwise(f"depth{index}", x, 3, stride))
+        x = parts.relu(
+            f"depth{index}", parts.grouped(f"depth{index}", x, group_channels, 3, stride)
+        )
         units = max(1, int(channels * width))
         x = parts.relu(f"point{index}", parts.conv(f"point{index}", x, units, 1, 1))
     return b.finish((parts.classifier(x, classes),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -38,6 +39,11 @@ class VisionParts:
         """One filter a channel, then batch norm."""
         channels = self.channels(x)
         return self._conv(name, x, channels, kernel, stride, channels)
+
+    def grouped(self, name: str, x: TensorId, each: int, kernel: int, stride: int) -> TensorId:
+        """As many filters as channels, each over the `each` channels of its group."""
+        channels = self.channels(x)
+        return self._conv(name, x, channels, kernel, stride, channels // math.gcd(channels, each))
 
     def _conv(
         self, name: str, x: TensorId, units: int, kernel: int, stride: int, groups: int
