@@ -48,7 +48,7 @@ bool coarsen(std::vector<Prime>* primes) {
   return false;
 }
 
-std::vector<Prime> primes_of(const std::vector<std::int64_t>& turns) {
+std::vector<Prime> primes_of(const std::vector<std::int64_t>& turns, bool* coarse) {
   std::vector<Prime> found;
   for (std::size_t loop = 0; loop < turns.size(); ++loop) {
     std::int64_t left = turns[loop];
@@ -62,14 +62,19 @@ std::vector<Prime> primes_of(const std::vector<std::int64_t>& turns) {
   // More primes than fit in a packed point, or more points than are worth a visit: two primes of one
   // loop move as one step, or a prime moves by its square.
   while (found.size() > kMostAxes || points(found) > kMostPoints)
-    if (!coarsen(&found)) break;
+    if (*coarse = true; !coarsen(&found)) break;
   return found;
+}
+
+// Along one axis rows of `stride` values follow each other.
+void least_of_row(double* __restrict into, const double* __restrict from, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) into[i] = std::min(into[i], from[i]);
 }
 
 }  // namespace
 
 Lattice::Lattice(const std::vector<std::int64_t>& turns) : loops_(turns.size()) {
-  const std::vector<Prime> primes = primes_of(turns);
+  const std::vector<Prime> primes = primes_of(turns, &coarse_);
   for (const Prime& one : primes) {
     axes_.push_back({static_cast<std::int64_t>(size_), one.power + 1});
     size_ *= static_cast<std::size_t>(one.power + 1);
@@ -89,10 +94,17 @@ Lattice::Lattice(const std::vector<std::int64_t>& turns) : loops_(turns.size()) 
 
 void Lattice::least_beyond(double* values) const {
   for (const Axis& axis : axes_) {
-    for (std::size_t point = size_; point-- > 0;) {
-      const auto power = static_cast<std::int64_t>(point) / axis.stride % axis.count;
-      if (power + 1 < axis.count) values[point] = std::min(values[point], values[point + static_cast<std::size_t>(axis.stride)]);
-    }
+    const auto stride = static_cast<std::size_t>(axis.stride), block = stride * static_cast<std::size_t>(axis.count);
+    for (std::size_t begin = 0; begin < size_; begin += block)
+      for (std::size_t row = begin + block - stride; row > begin; row -= stride) least_of_row(&values[row - stride], &values[row], stride);
+  }
+}
+
+void Lattice::least_within(double* values) const {
+  for (const Axis& axis : axes_) {
+    const auto stride = static_cast<std::size_t>(axis.stride), block = stride * static_cast<std::size_t>(axis.count);
+    for (std::size_t begin = 0; begin < size_; begin += block)
+      for (std::size_t row = begin + stride; row < begin + block; row += stride) least_of_row(&values[row], &values[row - stride], stride);
   }
 }
 

@@ -19,12 +19,17 @@ class Lattice {
   }
   // values[a] = the least of values[b] over all b that a is within.
   void least_beyond(double* values) const;
+  // values[b] = the least of values[a] over all a within b.
+  void least_within(double* values) const;
+  // Whether some tilings are left out: there are too many, and some primes move together.
+  bool coarse() const { return coarse_; }
 
  private:
   struct Axis {
     std::int64_t stride, count;
   };
   std::size_t loops_, size_ = 1;
+  bool coarse_ = false;
   std::vector<Axis> axes_;
   std::vector<std::int64_t> extents_;
   std::vector<unsigned __int128> packed_;

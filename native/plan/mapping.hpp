@@ -14,7 +14,7 @@ struct MappingOptions {
   std::vector<Spatial> spatial;
   std::vector<Paths> paths;
   MappingGoal goal;
-  std::int64_t visits;  // tiles that may be looked at, in all options together
+  std::int64_t visits;  // cuts that may be tried, in all options together
 };
 
 struct FoundMapping {
@@ -22,7 +22,7 @@ struct FoundMapping {
   NestMapping mapping;
   NestCost cost;
   double bound = 0;     // no mapping of the space has less of the goal
-  bool proved = false;  // the goal cannot be less (cycles first, then joules, where they are exact)
+  bool proved = false;  // the goal cannot be less (cycles first; then joules, unless windows stall)
   std::int64_t visits = 0;
   // When nothing fits: for each level, the bits that would admit a mapping were the others as they are.
   std::vector<double> smallest;

@@ -119,9 +119,15 @@ struct Cut {
 };
 Cut cut_at(const NestProblem& problem, const NestMapping& mapping, int operand, int place, bool holds);
 
+using Cuts = std::array<std::vector<Cut>, kOperands>;  // by place + 1
+
 double nest_joules(const Unrolled& unrolled, const NestMapping& mapping);
 double overlapped_cycles(const Unrolled& unrolled, const NestMapping& mapping);
 void windowed_cycles(const Unrolled& mean, const Unrolled& whole, const NestMapping& mapping, NestCost* cost);
+// What no order of the loops of every block is below, or `limit` if that is less. Blocks are tiles, each a part of the
+// next, from one step to all; `loops` of a cut is its place among them.
+using Blocks = std::vector<std::vector<std::int64_t>>;
+double least_windowed_cycles(const Unrolled& mean, const Unrolled& whole, const Blocks& blocks, const Cuts& cuts, double limit);
 
 // Whether every tile has room in its memory; what each level then holds, in bits.
 bool fits(const Unrolled& unrolled, const NestMapping& mapping, std::vector<double>* held);

@@ -20,8 +20,6 @@ struct Duty {
   bool turns_back() const { return operand == kOutputs && (moved.flow == kFeed || moved.flow == kFill); }
 };
 
-using Cuts = std::array<std::vector<Cut>, kOperands>;  // by place + 1
-
 bool has(std::uint64_t loops, std::int32_t loop) { return loops >> loop & 1; }
 
 Cuts cuts_of(const Unrolled& unrolled, const NestMapping& mapping) {
@@ -44,9 +42,40 @@ std::int64_t top(const NestMapping& mapping, const std::vector<Cut>& cuts, int p
   return total;
 }
 
+// The same when the loops of every block may turn in any order: the most of those that are alone in a dim, the least
+// of those that do not index the operand. A block whose innermost loop is of another kind ends them.
+struct Tops {
+  std::int64_t alone = 1, irrelevant = 1;
+};
+Tops best_tops(const NestProblem& problem, const Blocks& blocks, const std::vector<Cut>& cuts, int operand, int place) {
+  Tops best;
+  if (place < 0) return best;
+  bool alone = true, irrelevant = true;
+  const std::size_t low = place > 0 ? cuts[place].loops : 0;
+  for (std::size_t block = cuts[place + 1].loops; block > low; --block) {
+    std::int64_t with = 1, without = 1;
+    bool other = false, indexed = false;
+    for (std::size_t loop = 0; loop < problem.sizes.size(); ++loop) {
+      const std::int64_t count = blocks[block][loop] / blocks[block - 1][loop];
+      if (count == 1) continue;
+      const bool uses = has(problem.uses[operand], static_cast<std::int32_t>(loop));
+      if (has(problem.alone[operand], static_cast<std::int32_t>(loop))) with *= count;
+      else other = true;
+      if (uses) indexed = true;
+      else without *= count;
+    }
+    if (alone) best.alone *= with;
+    alone = alone && !other;
+    if (indexed) irrelevant = false;
+    if (irrelevant) best.irrelevant *= without;
+  }
+  return best;
+}
+
 using Flags = std::array<std::vector<bool>, kOperands>;
 
-Flags double_buffered(const Unrolled& mean, const NestMapping& mapping, const Cuts& cuts) {
+// `mapping` null: whether some order of the loops of `blocks` leaves room.
+Flags double_buffered(const Unrolled& mean, const NestMapping* mapping, const Blocks& blocks, const Cuts& cuts) {
   const NestProblem& problem = mean.problem();
   std::vector<double> shared(problem.levels.size(), 0.0);
   std::array<std::vector<double>, kOperands> alone;
@@ -54,7 +83,8 @@ Flags double_buffered(const Unrolled& mean, const NestMapping& mapping, const Cu
     for (int place = 0; place < mean.places(operand); ++place) {
       const std::int64_t* extents = cuts[operand][place + 1].extents.data();
       const double bits = mean.tile(operand, place, extents) * static_cast<double>(mean.bits(operand, place, extents));
-      const auto tops = static_cast<double>(top(mapping, cuts[operand], place, problem.alone[operand], true));
+      const auto tops = static_cast<double>(mapping ? top(*mapping, cuts[operand], place, problem.alone[operand], true)
+                                                    : best_tops(problem, blocks, cuts[operand], operand, place).alone);
       const int level = mean.paths()[operand][place];
       alone[operand].push_back(std::floor(bits / tops) / problem.levels[level].capacity_bits);
       shared[level] += alone[operand].back();
@@ -67,7 +97,7 @@ Flags double_buffered(const Unrolled& mean, const NestMapping& mapping, const Cu
       bool free = all <= 0.5;
       if (!free && alone[operand][place] <= 1 - all) {
         free = true;
-        all += alone[operand][place];
+        if (mapping) all += alone[operand][place];
       }
       result[operand].push_back(free);
     }
@@ -143,68 +173,113 @@ void finish(const Unrolled& whole, const Cuts& cuts, std::vector<Duty*> group, d
   hide(whole, cuts, once, rate, wanted, computing);
 }
 
-}  // namespace
-
-void windowed_cycles(const Unrolled& mean, const Unrolled& whole, const NestMapping& mapping, NestCost* cost) {
-  const NestProblem& problem = mean.problem();
-  const Cuts cuts = cuts_of(mean, mapping);
-  const Flags free = double_buffered(mean, mapping, cuts);
-  std::vector<Duty> duties;
-  for (int operand = 0; operand < kOperands; ++operand) {
-    for (int place = -1; place < whole.places(operand) - 1; ++place) {
-      const Crossing found = whole.crossing(operand, place, cuts[operand][place + 1].extents.data());
-      for (int i = 0; i < found.count; ++i) {
-        const Movement& moved = found.moved[i];
-        const std::int32_t port = problem.levels[moved.level].port[operand * kFlows + moved.flow];
-        if (port < 0) continue;
-        const bool buffered = place >= 0 && free[operand][place];
-        std::int64_t window = moved.period;
-        if (!buffered) window /= top(mapping, cuts[operand], place, problem.uses[operand], false);
-        const double bits = moved.elements * static_cast<double>(moved.bits);
-        const int at = moved.flow == kFeed || moved.flow == kUpdate ? place + 1 : place;
-        duties.push_back({operand, at, moved.level, port, moved, static_cast<std::int64_t>(std::ceil(bits / problem.ports[port])), window});
+// Every flow through every port that limits, with the window in which it may move.
+class Windows {
+ public:
+  // `mapping` null: each window as wide as any order of the loops of `blocks` makes it.
+  Windows(const Unrolled& mean, const Unrolled& whole, const NestMapping* mapping, const Blocks& blocks, const Cuts& cuts)
+      : problem_(mean.problem()), whole_(whole), cuts_(cuts), groups_(problem_.ports.size()) {
+    const Flags free = double_buffered(mean, mapping, blocks, cuts);
+    for (int operand = 0; operand < kOperands; ++operand) {
+      for (int place = -1; place < whole.places(operand) - 1; ++place) {
+        const Crossing found = whole.crossing(operand, place, cuts[operand][place + 1].extents.data());
+        for (int i = 0; i < found.count; ++i) {
+          const Movement& moved = found.moved[i];
+          const std::int32_t port = problem_.levels[moved.level].port[operand * kFlows + moved.flow];
+          if (port < 0) continue;
+          std::int64_t window = moved.period;
+          if (place < 0 || !free[operand][place])
+            window /= mapping ? top(*mapping, cuts[operand], place, problem_.uses[operand], false)
+                              : best_tops(problem_, blocks, cuts[operand], operand, place).irrelevant;
+          const double bits = moved.elements * static_cast<double>(moved.bits);
+          const int at = moved.flow == kFeed || moved.flow == kUpdate ? place + 1 : place;
+          duties_.push_back({operand, at, moved.level, port, moved, static_cast<std::int64_t>(std::ceil(bits / problem_.ports[port])), window});
+        }
       }
     }
+    for (Duty& duty : duties_) groups_[duty.port].push_back(&duty);
   }
-  std::vector<std::vector<Duty*>> groups(problem.ports.size());
-  for (Duty& duty : duties) groups[duty.port].push_back(&duty);
-  double worst = 0;
-  for (const auto& group : groups)
-    if (!group.empty()) worst = std::max(worst, static_cast<double>(combined(group)));
-  cost->computing = static_cast<double>(mean.cycles()) + worst;
-  for (const auto& group : groups)
-    if (!group.empty()) finish(whole, cuts, group, cost->computing);
 
-  // Loading: the inputs beside the weights, but for links that they share at both ends.
-  const auto left = [&](int operand, int place, Flow flow, bool* both) {
+  double stall() const {
+    double worst = 0;
+    for (const auto& group : groups_)
+      if (!group.empty()) worst = std::max(worst, static_cast<double>(combined(group)));
+    return worst;
+  }
+
+  // Loading and unloading beside so many cycles of computing.
+  void ends(double computing, double* loading, double* unloading) {
+    for (const auto& group : groups_)
+      if (!group.empty()) finish(whole_, cuts_, group, computing);
+    *loading = load();
+    *unloading = 0;
+    for (int place = 0; place < whole_.places(kOutputs) - 1; ++place) {
+      bool unused = false;
+      *unloading += std::max(left(kOutputs, place, kDrain, &unused), left(kOutputs, place + 1, kUpdate, &unused));
+    }
+  }
+
+ private:
+  double left(int operand, int place, Flow flow, bool* both) const {
     *both = false;
-    for (const Duty& duty : duties) {
+    for (const Duty& duty : duties_) {
       if (duty.operand != operand || duty.place != place || duty.moved.flow != flow) continue;
-      *both = (problem.port_inputs[kInputs] >> duty.port & 1) && (problem.port_inputs[kWeights] >> duty.port & 1);
+      *both = (problem_.port_inputs[kInputs] >> duty.port & 1) && (problem_.port_inputs[kWeights] >> duty.port & 1);
       return duty.left;
     }
     return 0.0;
-  };
-  double own[2] = {0, 0}, half[2] = {0, 0}, shared[2] = {0, 0};
-  for (int operand = 0; operand < 2; ++operand) {
-    for (int place = 0; place < mean.places(operand) - 1; ++place) {
-      bool here = false, there = false;
-      const double filled = left(operand, place, kFill, &here);
-      const double fed = left(operand, place + 1, kFeed, &there);
-      const double longest = std::max(filled, fed);
-      if (here && there) shared[operand] += longest;
-      else if (here || there) half[operand] = longest;
-      else own[operand] += longest;
+  }
+
+  // The inputs beside the weights, but for links that they share at both ends.
+  double load() const {
+    double own[2] = {0, 0}, half[2] = {0, 0}, shared[2] = {0, 0};
+    for (int operand = 0; operand < 2; ++operand) {
+      for (int place = 0; place < whole_.places(operand) - 1; ++place) {
+        bool here = false, there = false;
+        const double filled = left(operand, place, kFill, &here);
+        const double fed = left(operand, place + 1, kFeed, &there);
+        const double longest = std::max(filled, fed);
+        if (here && there) shared[operand] += longest;
+        else if (here || there) half[operand] = longest;
+        else own[operand] += longest;
+      }
     }
+    const auto way = [&](int a, int b) {
+      return shared[a] + std::max(shared[b] + half[b] + own[b], half[a] + own[a]);
+    };
+    return std::min(way(0, 1), way(1, 0));
   }
-  const auto way = [&](int a, int b) {
-    return shared[a] + std::max(shared[b] + half[b] + own[b], half[a] + own[a]);
-  };
-  cost->loading = std::min(way(0, 1), way(1, 0));
-  for (int place = 0; place < mean.places(kOutputs) - 1; ++place) {
-    bool unused = false;
-    cost->unloading += std::max(left(kOutputs, place, kDrain, &unused), left(kOutputs, place + 1, kUpdate, &unused));
+
+  const NestProblem& problem_;
+  const Unrolled& whole_;
+  const Cuts& cuts_;
+  std::vector<Duty> duties_;
+  std::vector<std::vector<Duty*>> groups_;
+};
+
+}  // namespace
+
+void windowed_cycles(const Unrolled& mean, const Unrolled& whole, const NestMapping& mapping, NestCost* cost) {
+  const Cuts cuts = cuts_of(mean, mapping);
+  Windows windows(mean, whole, &mapping, {}, cuts);
+  cost->computing = static_cast<double>(mean.cycles()) + windows.stall();
+  windows.ends(cost->computing, &cost->loading, &cost->unloading);
+}
+
+double least_windowed_cycles(const Unrolled& mean, const Unrolled& whole, const Blocks& blocks, const Cuts& cuts, double limit) {
+  constexpr int kPieces = 64;
+  Windows windows(mean, whole, nullptr, blocks, cuts);
+  const double first = static_cast<double>(mean.cycles()) + windows.stall();
+  if (first >= limit) return first;
+  // More computing hides more of what happens once: of every piece of it the shortest, with the most that it hides.
+  double least = limit;
+  for (int piece = 0; piece < kPieces; ++piece) {
+    const double begin = first + (limit - first) * piece / kPieces, end = first + (limit - first) * (piece + 1) / kPieces;
+    double loading = 0, unloading = 0;
+    windows.ends(end, &loading, &unloading);
+    least = std::min(least, begin + loading + unloading);
   }
+  return least;
 }
 
 }  // namespace netwright::plan
