@@ -236,8 +236,11 @@ double Chains::cycles(const double* values) const {
   return std::max(worst + waits, steps + stall + load + unload);
 }
 
-double Chains::tables_bytes() const {
-  return static_cast<double>(togo_.size() * states_ * lattice_.size() * sizeof(double));
+std::int64_t Chains::tries() const {
+  constexpr std::size_t kPriced = 8, kStep = 16;  // a tile is priced in the time of 8 tries, 16 steps made in that of one
+  std::size_t nodes = 0;
+  for (const auto& operand : nodes_) nodes += operand.size();
+  return static_cast<std::int64_t>(lattice_.size() * (nodes * kPriced + states_ * measures_.size() / kStep));
 }
 
 NestMapping Chains::mapping(const std::vector<std::pair<Node, std::size_t>>& chain, int order, bool last) const {

@@ -66,7 +66,8 @@ class Chains {
   // but for what the idle cycles of ports can hide of first loads.
   double cycles(const double* values) const;
   void least(double* values) const;  // of all chains
-  double tables_bytes() const;
+  // What making these tables took, in cuts that could have been tried.
+  std::int64_t tries() const;
 
   // Takes out the tiles through which every chain has at least so many cycles, and, where it has exactly as many, at
   // least so many joules; how many went.

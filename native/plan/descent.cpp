@@ -4,6 +4,13 @@
 #include <tuple>
 
 namespace netwright::plan {
+namespace {
+
+// What a chain takes that is priced in full, and how many tiles are passed over in the time of one that is tried.
+constexpr std::int64_t kLeafTries = 400;
+constexpr std::size_t kScanned = 8;
+
+}  // namespace
 
 Descent::Descent(const NestProblem& problem, const Chains& chains, Aim aim, FoundMapping* best)
     : problem_(problem), chains_(chains), aim_(aim), best_(best), used_(problem.levels.size(), 0.0), spent_(chains.measures().size(), 0.0) {
@@ -65,6 +72,7 @@ bool Descent::room(std::size_t state, std::size_t point) const {
 
 void Descent::leaf() {
   --leaves_;
+  tried_ += problem_.windows ? kLeafTries * 6 : kLeafTries;
   double least = aim_ == Aim::kJoules || aim_ == Aim::kJoulesAtCycles ? spent_[0] : chains_.cycles(spent_.data());
   double reached = kNever;
   if (aim_ == Aim::kCycles && best_->found) {
@@ -95,6 +103,7 @@ void Descent::choices(std::size_t state, std::size_t from, int last, std::vector
     const std::size_t which = chains_.used(state, operand);
     if (which == chains_.nodes(operand).size()) continue;
     const std::size_t next = state + chains_.step(operand);
+    tried_ += static_cast<std::int64_t>(chains_.alive(operand, which).size() / kScanned);
     for (std::uint32_t point : chains_.alive(operand, which)) {
       // Equal tiles in one order of the operands: the others are the same mappings.
       if (point < from || (point == from && operand < last) || !chains_.lattice().within(from, point)) continue;

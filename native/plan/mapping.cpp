@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kWidth = 24;            // tiles looked at from a tile, in a dive
 constexpr std::int64_t kLeaves = 24;          // chains priced in full, likewise
 constexpr std::int64_t kDiveTries = 1 << 16;  // cuts tried, likewise
-constexpr std::int64_t kLeastTries = 1 << 17;  // however many options share the visits
+constexpr std::int64_t kLeastTries = 1 << 15;  // however many options share the visits
 
 struct Option {
   const Spatial* spatial;
@@ -58,7 +58,12 @@ class Search {
       option->bound = kNever;  // slower by its steps alone
       return;
     }
+    if (left_ <= 0 && best_.found) {
+      option->bound = cycles_goal_ ? option->steps : 0.0;
+      return;
+    }
     Chains chains(problem_, *option->spatial, *option->paths, windows_);
+    left_ -= chains.tries();
     std::array<double, kMostMeasures> values;
     chains.least(values.data());
     if (values[0] == kNever) {
@@ -90,6 +95,7 @@ class Search {
     if (windows_ && beaten(least, 0.0)) return kNever;
     const std::int64_t few = std::min<std::int64_t>(tries, kDiveTries);
     if (!windows_ && descent->prove(few)) return kNever;
+    if (best_.found) left_ -= chains->tries();
     if (best_.found) chains->filter(cycles_goal_ ? best_.cost.cycles() : kNever, windows_ ? 0.0 : best_.cost.joules);
     const bool complete = descent->prove(tries);
     const double open = descent->open();
@@ -108,11 +114,15 @@ class Search {
   void save_joules() {
     for (const Option& option : options_) {
       if (option.steps > best_.cost.cycles()) continue;
+      if (left_ <= 0) return;
       const Chains chains(problem_, *option.spatial, *option.paths, true);
+      left_ -= chains.tries();
       std::array<double, kMostMeasures> values;
       chains.least(values.data());
       if (values[0] == kNever || chains.cycles(values.data()) > best_.cost.cycles() * (1 + kEqual)) continue;
-      Descent(problem_, chains, Aim::kJoulesAtCycles, &best_).dive(0, kWidth, kLeaves, kDiveTries);
+      Descent descent(problem_, chains, Aim::kJoulesAtCycles, &best_);
+      descent.dive(0, kWidth, kLeaves, kDiveTries);
+      left_ -= descent.tried();
     }
   }
 

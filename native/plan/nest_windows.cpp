@@ -272,10 +272,11 @@ double least_windowed_cycles(const Unrolled& mean, const Unrolled& whole, const 
   const double first = static_cast<double>(mean.cycles()) + windows.stall();
   if (first >= limit) return first;
   // More computing hides more of what happens once: of every piece of it the shortest, with the most that it hides.
-  double least = limit;
+  double least = limit, loading = 0, unloading = 0;
+  windows.ends(limit, &loading, &unloading);
+  if (first + loading + unloading >= limit) return limit;
   for (int piece = 0; piece < kPieces; ++piece) {
     const double begin = first + (limit - first) * piece / kPieces, end = first + (limit - first) * (piece + 1) / kPieces;
-    double loading = 0, unloading = 0;
     windows.ends(end, &loading, &unloading);
     least = std::min(least, begin + loading + unloading);
   }

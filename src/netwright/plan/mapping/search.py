@@ -15,7 +15,7 @@ from netwright.plan.infeasible import Infeasible, Lever, Term
 from netwright.plan.mapping.options import fewest_cycles, paths, steps, unrollings
 from netwright.plan.mapping.problem import native_problem
 
-# Tiles that the search may look at, in all ways of unrolling together: about a second.
+# Cuts that the search may try, in all ways of unrolling together: about a second.
 VISITS = 40_000_000
 # Ways of unrolling that are searched, those of fewest steps first.
 MOST_OPTIONS = 256
@@ -69,29 +69,24 @@ def _better(
 
 
 def _search(machine: Machine, array: SpatialArray, nest: Nest, goal: Goal) -> Mapped | Infeasible:
-    """Unrollings of ever more steps, until those left out take longer than what is known."""
+    """Unrollings of few steps; the native search leaves out those slower than what is known."""
     problem = native_problem(machine, array, nest)
     held = list(paths(array))
     cycles_goal = goal is not Goal.JOULES
     least = fewest_cycles(nest, array)
     floor = max(float(least), compulsory_cycles(array, nest))
-    limit = least if cycles_goal else int(WIDEST * least)
-    while True:
-        options = unrollings(nest, array, limit)
-        if len(options) > MOST_OPTIONS:
-            limit = min(limit, max(least, steps(nest, options[MOST_OPTIONS]) - 1))
-            options = options[:MOST_OPTIONS]
-        found, rows, cost, bound, proved, visits, smallest = problem.search(
-            list(options), held, cycles_goal, VISITS
-        )
-        if not found:
-            return infeasible(machine, array, nest, smallest)
-        joules, *parts, busiest = cost
-        cycles = max(sum(parts), busiest)
-        done = cycles <= limit or limit >= int(WIDEST * least) or len(options) == MOST_OPTIONS
-        if not cycles_goal or done or cycles <= floor * (1 + EQUAL):
-            break
-        limit = int(min(cycles, WIDEST * least))
+    limit = int(WIDEST * least)
+    options = unrollings(nest, array, limit)
+    if len(options) > MOST_OPTIONS:
+        limit = min(limit, max(least, steps(nest, options[MOST_OPTIONS]) - 1))
+        options = options[:MOST_OPTIONS]
+    found, rows, cost, bound, proved, visits, smallest = problem.search(
+        list(options), held, cycles_goal, VISITS
+    )
+    if not found:
+        return infeasible(machine, array, nest, smallest)
+    joules, *parts, busiest = cost
+    cycles = max(sum(parts), busiest)
     value = cycles if cycles_goal else joules
     if cycles_goal:
         # Those left out take more steps than the limit, and none is below what must cross.
