@@ -19,6 +19,8 @@ from netwright.plan.mapping.problem import native_problem
 VISITS = 40_000_000
 # Ways of unrolling that are searched, those of fewest steps first.
 MOST_OPTIONS = 256
+# The same, where what was found takes longer than those left out would at best.
+WIDER_OPTIONS = 1024
 # Unrollings of more steps than this many times the fewest are left out.
 WIDEST = 1.25
 EQUAL = 1e-9
@@ -75,18 +77,23 @@ def _search(machine: Machine, array: SpatialArray, nest: Nest, goal: Goal) -> Ma
     cycles_goal = goal is not Goal.JOULES
     least = fewest_cycles(nest, array)
     floor = max(float(least), compulsory_cycles(array, nest))
-    limit = int(WIDEST * least)
-    options = unrollings(nest, array, limit)
-    if len(options) > MOST_OPTIONS:
-        limit = min(limit, max(least, steps(nest, options[MOST_OPTIONS]) - 1))
-        options = options[:MOST_OPTIONS]
-    found, rows, cost, bound, proved, visits, smallest = problem.search(
-        list(options), held, cycles_goal, VISITS
-    )
-    if not found:
-        return infeasible(machine, array, nest, smallest)
-    joules, *parts, busiest = cost
-    cycles = max(sum(parts), busiest)
+    limit, most = int(WIDEST * least), MOST_OPTIONS
+    while True:
+        options = unrollings(nest, array, limit)
+        whole = len(options) <= most
+        if not whole:
+            limit = min(limit, max(least, steps(nest, options[most]) - 1))
+            options = options[:most]
+        found, rows, cost, bound, proved, visits, smallest = problem.search(
+            list(options), held, cycles_goal, VISITS
+        )
+        if not found:
+            return infeasible(machine, array, nest, smallest)
+        joules, *parts, busiest = cost
+        cycles = max(sum(parts), busiest)
+        if not cycles_goal or cycles <= max(float(limit), floor * (1 + EQUAL)) or not whole:
+            break
+        limit, most = int(cycles), WIDER_OPTIONS  # slower unrollings could still be better
     value = cycles if cycles_goal else joules
     if cycles_goal:
         # Those left out take more steps than the limit, and none is below what must cross.
