@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from studies.spatial.scalesim import RUNS
+from studies.chip.scalesim import RUNS
 
 from netwright.cost.nest import nest_of
 from netwright.cost.systolic import Product, product_of, systolic_cycles

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from studies.spatial.accelforge import ACTIONS, JOULES, SECONDS, SIZE, bits_of, product
+from studies.chip.accelforge import ACTIONS, JOULES, SECONDS, SIZE, bits_of, product
 from studies.spatial.zigzag import layers
 
 from netwright.cost.array_cost import mac_joules
