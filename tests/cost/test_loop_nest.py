@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from studies.spatial.zigzag import Layer, differing_parts, layers
 
@@ -89,7 +89,9 @@ def placements(draw: st.DrawFn) -> Placed:
     held = draw(st.sampled_from(paths(array)))
     cut = st.integers(0, len(temporal))
     cuts = tuple(tuple(sorted(draw(cut) for _ in levels[1:])) for levels in held)
-    return Placed(found, array, nest, Mapping(tuple(spatial), tuple(temporal), held, cuts))
+    mapping = Mapping(tuple(spatial), tuple(temporal), held, cuts)
+    assume(all(share >= 1 for share in mapping.shares(nest)))  # only the last may be too many
+    return Placed(found, array, nest, mapping)
 
 
 @settings(max_examples=300, deadline=None)

@@ -46,7 +46,7 @@ NARROW = [
 
 
 def toy(middle_bytes: int, timing: str = "overlapped") -> Machine:
-    """Two by two multipliers; a memory that inputs and sums share. `windows`: its ports are narrow."""
+    """Two by two multipliers, inputs and sums in one memory; its ports are narrow in `windows`."""
     levels = LEVELS
     if timing == "windows":
         ports = [[], [], NARROW, [{"kind": "both", "bits_per_cycle": 16}]]
