@@ -33,7 +33,7 @@ def loop_nest(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cos
         return _stream(machine, unit, work)
     if work.opcode != NEST:
         return roofline(machine, unit, work, setting)
-    nest, mapping = decode(work.sizes)
+    nest, mapping = decode(work.whole_sizes)
     if mapping is None:
         raise UnsupportedError(f"{machine.name}: a loop nest without a mapping; plan it for this")
     placed = Placed(machine, array, nest, mapping)
@@ -57,7 +57,7 @@ def systolic(machine: Machine, unit: Unit, work: Work, setting: Setting) -> Cost
         return _stream(machine, unit, work)
     if work.opcode != NEST:
         return roofline(machine, unit, work, setting)
-    nest, _ = decode(work.sizes)
+    nest, _ = decode(work.whole_sizes)
     rows, columns = (axis.size for axis in array.axes)
     assert array.dataflow is not None
     counted = systolic_cycles(product_of(nest), rows, columns, array.dataflow)

@@ -86,9 +86,9 @@ class Tiling:
 def product_of(work: Work) -> Product | None:
     """The product that a task is; None: it is another kind of task."""
     if work.opcode in ("matmul_dense", "matmul_quant", "gemm_packed"):
-        return Product(1, *work.sizes)
+        return Product(1, *work.whole_sizes)
     if work.opcode == "matmul_batched":
-        return Product(*work.sizes)
+        return Product(*work.whole_sizes)
     return None
 
 

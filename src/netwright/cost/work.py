@@ -53,6 +53,11 @@ class Work:
     drawn_bytes: int = 0
 
     @property
+    def whole_sizes(self) -> tuple[int, ...]:
+        """The sizes, where all of them are known."""
+        return tuple(int(size) for size in self.sizes)
+
+    @property
     def num_operations(self) -> float:
         """Operations of all classes together."""
         return sum(count for _, count in self.operations)
