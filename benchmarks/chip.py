@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 from benchmarks.tables import machine_line, show
+from numpy.typing import NDArray
 
 from netwright.cost.spiking import pay
 from netwright.graph.ops.neuron import If
@@ -28,12 +29,14 @@ from netwright.graph.tensor import TensorId
 from netwright.machine.load import machine
 from netwright.machine.spiking import SpikingMesh
 from netwright.plan.chip.axons import Axons, axons
-from netwright.plan.chip.wiring import SPARSE, Population, Projection, Wiring
+from netwright.plan.chip.synapse import SPARSE, Population, Projection, Wiring
 from netwright.simulate.chip import happened, trace_of
 
 CORES, TURNS, LONG_STEPS, FIRING = 128, 7, 2000, 0.05
 CLAIMED_ERROR, CLAIMED_PACKETS = 1e-12, 10e6
 PARTS = ("synapses J", "somas J", "network J", "all J", "seconds")
+
+Homes: TypeAlias = NDArray[np.int32]
 
 
 @final
@@ -61,7 +64,7 @@ GOLDEN = (
 )  # fmt: skip
 
 
-def wired(neurons: int, fan_out: int, mesh: SpikingMesh) -> Axons:
+def wired(neurons: int, fan_out: int, mesh: SpikingMesh) -> tuple[Axons, Homes]:
     """The recipe's wiring, neurons evenly over the cores."""
     random.seed(0)
     target = np.array([random.randrange(neurons) for _ in range(neurons * fan_out)])
@@ -69,7 +72,7 @@ def wired(neurons: int, fan_out: int, mesh: SpikingMesh) -> Axons:
     everyone = Population("hidden", TensorId(0), 0, neurons, False)
     wires = Wiring((everyone,), (Projection(source, target, SPARSE),))
     home = (np.arange(neurons) * CORES // neurons).astype(np.int32)
-    return axons(wires, home, mesh)
+    return axons(wires, home, mesh), home
 
 
 def energies(golden: Golden, mesh: SpikingMesh) -> list[str]:
@@ -77,7 +80,7 @@ def energies(golden: Golden, mesh: SpikingMesh) -> list[str]:
     kind = If(1.0, Discretisation(1.0, reset=Reset.ZERO))
     current = np.full((golden.steps, 1, golden.neurons), golden.bias)
     spikes = kind.reference([current, None])[0]
-    events = happened(trace_of([spikes]), wired(golden.neurons, golden.fan_out, mesh), mesh)
+    events = happened(trace_of([spikes]), *wired(golden.neurons, golden.fan_out, mesh), mesh)
     found = pay(mesh, events)
     joules = [found.synapse_joules.sum(), found.soma_joules.sum(), found.network_joules.sum()]
     ours = [float(x) for x in (*joules, sum(joules), found.step_seconds.sum())]
@@ -94,19 +97,19 @@ def _small(difference: float) -> str:
 
 def speed(mesh: SpikingMesh) -> list[list[str]]:
     """Packets a CPU second, median and best of several turns."""
-    wires = wired(GOLDEN[1].neurons, GOLDEN[1].fan_out, mesh)
+    wires, home = wired(GOLDEN[1].neurons, GOLDEN[1].fan_out, mesh)
     shape = (LONG_STEPS, 1, GOLDEN[1].neurons)
     spikes = (np.random.default_rng(0).random(shape) < FIRING).astype(np.float32)
     trace = trace_of([spikes])
-    events = happened(trace, wires, mesh)
+    events = happened(trace, wires, home, mesh)
     packets = int(events.packets_in.sum())
     stages: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("events, energy and time", lambda: pay(mesh, happened(trace, wires, mesh))),
+        ("events, energy and time", lambda: pay(mesh, happened(trace, wires, home, mesh))),
         ("and the trace, out of dense spikes", lambda: whole()),
     )
 
     def whole() -> object:
-        return pay(mesh, happened(trace_of([spikes]), wires, mesh))
+        return pay(mesh, happened(trace_of([spikes]), wires, home, mesh))
 
     rows: list[list[str]] = []
     for name, run in stages:
