@@ -141,7 +141,7 @@ study = Study(
     claims=(*PASSES, GROWS, CONSTANT, SECONDS, TRAFFIC, FLAT, BUSY, QUICKER, WHOLE),
     show=show,
     differences=(
-        "FLAT's spilled rows of scores (from 256 K tokens on) are not priced: both means are low.",
+        "FLAT's spilled rows are not priced: both means are low. The buffer's claim was reworded.",
         "FLAT is charged 1 cycle for an exp and FuseMax 6: against FuseMax. No energy is shown.",
     ),
 )

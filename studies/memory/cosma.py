@@ -142,7 +142,7 @@ study = Study(
     show=show,
     differences=(
         "Addresses come from the exact allocator after the integer program, not in it.",
-        "Wired networks are solved whole; rules whose gaps are too small clear the scratchpad.",
+        "Wired networks are solved whole; 5 seeds had 16 of 20 proved in a run that was not ended.",
     ),
 )
 

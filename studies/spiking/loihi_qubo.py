@@ -142,6 +142,7 @@ study = Study(
         "Neural sampling at one temperature, where the paper anneals integer Metropolis neurons"
         " with random refractory times; the chip is charged a message a change, as theirs send.",
         "Up to 37 times less energy is not judged: a chip's idle power is not known.",
+        "That sets be maximal was claimed at first (0.889 of them are); the paper does not say so.",
     ),
 )
 
