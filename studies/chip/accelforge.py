@@ -6,8 +6,10 @@ search must find that optimum, prove it, and give every count of an action.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from netwright.cost.array_cost import mac_joules
 from netwright.cost.loop_nest import parts
@@ -19,23 +21,10 @@ from netwright.plan.mapping.text import nest_lines
 from netwright.study import Claim, Finding, Paper, Study, at_most, exactly, main, near
 
 SIZE = 4096
-JOULES, SECONDS, CPU_SECONDS = 0.014226542, 0.0009986438, 11.3  # AccelForge 1.0.467
+STORED = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+JOULES, SECONDS, CPU_SECONDS = STORED["joules"], STORED["seconds"], STORED["cpu_seconds"]
 # (memory, operand, read or written): bits.
-ACTIONS = {
-    ("local-buffer", "inputs", "read"): 4294967296,
-    ("local-buffer", "inputs", "written"): 268435456,
-    ("cmem", "inputs", "read"): 268435456,
-    ("cmem", "inputs", "written"): 134217728,
-    ("hbm", "inputs", "read"): 134217728,
-    ("local-buffer", "outputs", "read"): 4294967296,
-    ("local-buffer", "outputs", "written"): 4294967296,
-    ("hbm", "outputs", "written"): 134217728,
-    ("weight-register", "weights", "read"): 549755813888,
-    ("weight-register", "weights", "written"): 536870912,
-    ("cmem", "weights", "read"): 536870912,
-    ("cmem", "weights", "written"): 134217728,
-    ("hbm", "weights", "read"): 134217728,
-}
+ACTIONS = {(one["memory"], one["operand"], one["action"]): one["bits"] for one in STORED["actions"]}
 
 OUTPUT = "output of AccelForge 1.0.467"
 ENERGY = Claim("least energy", OUTPUT, JOULES, near(JOULES, relative=1e-6), unit="J")

@@ -4,14 +4,14 @@ import csv
 from pathlib import Path
 
 import pytest
-from studies.chip.scalesim import RUNS
 
 from netwright.cost.nest import nest_of
 from netwright.cost.systolic import Product, product_of, systolic_cycles
 from netwright.graph.op import TensorType
 from netwright.graph.ops.conv import Conv
 
-ROWS = list(csv.DictReader(Path(RUNS).read_text(encoding="utf-8").splitlines()))
+RUNS = Path(__file__).parents[2] / "studies" / "chip" / "scalesim.csv"
+ROWS = list(csv.DictReader(RUNS.read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['dataflow']} {row['layer']}")

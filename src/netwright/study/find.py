@@ -17,7 +17,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # A checkout keeps them beside src/; a wheel carries them inside the package.
 _HOMES = (_PACKAGE.parents[1] / "studies", _PACKAGE / "studies")
 MOST_BYTES = 1 << 20
-_OLD = ("spatial",)  # not in this form yet
 
 
 @final
@@ -64,7 +63,7 @@ def find(folder: Path | None = None) -> tuple[Entry, ...]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in folder.glob("*/*.py"):
-        if not path.name.startswith("_") and path.parent.name not in _OLD:
+        if not path.name.startswith("_"):
             yield path
 
 

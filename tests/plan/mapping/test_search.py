@@ -1,17 +1,18 @@
 """The mapping search: against brute force, AccelForge's optimum and ZigZag's answers."""
 
 import itertools
+import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from studies.chip.accelforge import ACTIONS, JOULES, SECONDS, SIZE, bits_of, product
-from studies.spatial.zigzag import layers
 
 from netwright.cost.array_cost import mac_joules
 from netwright.cost.loop_nest import Placed, parts
 from netwright.cost.nest import Mapping, Nest, TensorDim
 from netwright.cost.port_stalls import cycles
+from netwright.cost.zigzag import read_layers
 from netwright.job.job import Goal
 from netwright.machine.build import build
 from netwright.machine.load import machine
@@ -20,6 +21,11 @@ from netwright.plan.infeasible import Infeasible
 from netwright.plan.mapping.options import fewest_cycles, paths, unrollings
 from netwright.plan.mapping.problem import native_problem
 from netwright.plan.mapping.search import WIDEST, Mapped, search
+
+STORED = Path(__file__).parents[3] / "studies" / "chip"
+LAYERS = read_layers(STORED / "zigzag.json")
+ACCELFORGE = json.loads((STORED / "accelforge.json").read_text(encoding="utf-8"))
+SIZE = 4096
 
 LEVELS = [
     {"memory": "near", "operands": ["weights"], "serves": []},
@@ -205,29 +211,41 @@ def test_no_order_of_loops_is_below_the_bound_where_windows_stall(
         assert ours.cycles <= least * (1 + 1e-9)
 
 
+def bits_of(found: Mapped) -> dict[tuple[str, str, str], float]:
+    """Bits read and written by memory and operand."""
+    total: dict[tuple[str, str, str], float] = {}
+    for part in parts(found.placed):
+        action = "read" if part.flow in ("feed", "drain") else "written"
+        key = (part.memory, part.operand, action)
+        total[key] = total.get(key, 0.0) + part.bits
+    return total
+
+
 def test_the_optimum_of_accelforge_with_all_its_counts() -> None:
     """AccelForge 1.0.467, 4096^3 on TPU v4i: 14.2265 mJ, 0.998644 ms, every action."""
     found_machine = machine("tpu-v4i")
     unit = found_machine.units[0]
     assert unit.array is not None
-    found = search(found_machine, unit.array, product(SIZE), Goal.SECONDS)
+    found = search(found_machine, unit.array, matrix(SIZE, SIZE, SIZE), Goal.SECONDS)
     assert isinstance(found, Mapped)
     assert found.certificate.proved
     joules = found.memory_joules + mac_joules(unit) * SIZE**3
-    assert joules == pytest.approx(JOULES, rel=1e-6)
-    assert found.cycles / unit.array.clock_hertz == pytest.approx(SECONDS, rel=1e-6)
+    assert joules == pytest.approx(ACCELFORGE["joules"], rel=1e-6)
+    assert found.cycles / unit.array.clock_hertz == pytest.approx(ACCELFORGE["seconds"], rel=1e-6)
+    actions = {(a["memory"], a["operand"], a["action"]): a["bits"] for a in ACCELFORGE["actions"]}
     total = bits_of(found)
-    assert {key: total.get(key) for key in ACTIONS} == ACTIONS
-    again = search(found_machine, unit.array, product(SIZE), Goal.SECONDS)
+    assert len(actions) == 13
+    assert {key: total.get(key) for key in actions} == actions
+    again = search(found_machine, unit.array, matrix(SIZE, SIZE, SIZE), Goal.SECONDS)
     assert again == found
 
 
 @pytest.mark.parametrize("name", ["/fc/Gemm", "downsample", "layer2.0/conv2", "Op0", "Op16"])
 def test_no_layer_is_worse_than_zigzags(name: str) -> None:
     """Five of the 29 layers; the study maps them all."""
-    layer = next(one for one in layers() if name in one.name)
-    goal = Goal.SECONDS if layer.machine == "edge-tpu-like" else Goal.JOULES
+    layer = next(one for one in LAYERS if name in one.name)
     placed = layer.placed
+    goal = Goal.SECONDS if placed.machine.name == "edge-tpu-like" else Goal.JOULES
     found = search(placed.machine, placed.array, placed.nest, goal)
     assert isinstance(found, Mapped)
     assert found.certificate.bound is not None

@@ -1,1 +1,0 @@
-"""Published claims, shown again: one runnable file a paper."""

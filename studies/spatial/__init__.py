@@ -1,1 +1,0 @@
-"""Spatial accelerators: published figures against ours."""
