@@ -35,10 +35,10 @@ def list_studies(family: Family = None, folder: Folder = None, json: Json = Fals
     if json:
         print_json({"studies": [_brief(one, results[one.key]) for one in entries]})
         return
-    table = Table("family", "study", "paper", "verdict", "in full")
+    table = Table("family", "study", "paper", "verdict (claims that hold)", "in full")
     for one in entries:
         result = results[one.key]
-        verdict = "not run in full yet" if result is None else str(result.verdict)
+        verdict = "not run in full yet" if result is None else f"{result.verdict} ({result.tally})"
         seconds = "" if result is None else f"{result.wall_seconds:.0f} s"
         table.add_row(
             one.family, one.key, f"{one.paper.title} ({one.paper.year})", verdict, seconds
@@ -165,6 +165,7 @@ def _brief(entry: Entry, result: Result | None) -> dict[str, Any]:
         "citation": entry.paper.citation,
         "file": str(entry.path),
         "verdict": None if result is None else str(result.verdict),
+        "claims_that_hold": None if result is None else result.tally,
         "seconds": None if result is None else result.wall_seconds,
     }
 
