@@ -54,6 +54,12 @@ def test_a_part_that_differs_is_named(tmp_path: Path, row: dict[str, Any]) -> No
         ("spatial_mapping", {"I": [["(Q, 8)"]]}, "KeyError.*Q"),
         ("temporal_mapping", {"I": [["(K, 8)"]], "W": [[]], "O": [[]]}, "differ in the order"),
         ("cycles", {"data_onloading": 1.0}, r"layers\[0\]: ValueError"),
+        ("dims", {"K": float("inf"), "C": 3}, "OverflowError"),
+        (
+            "temporal_mapping",
+            {"I": [["(K, 0)"], []], "W": [["(K, 0)"], [], []], "O": [["(K, 0)"], [], []]},
+            "ZeroDivisionError",
+        ),
         ("hardware", "a100-sxm-80", "has no array"),
     ],
 )
@@ -69,7 +75,7 @@ def test_a_machine_that_is_not_there(tmp_path: Path, row: dict[str, Any]) -> Non
         read_layers(write(tmp_path, row | {"hardware": "nowhere"}))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"layers": 3}', "[" * 100_000])
 def test_no_json_with_layers(tmp_path: Path, text: str) -> None:
     path = tmp_path / "none.json"
     path.write_text(text, encoding="utf-8")

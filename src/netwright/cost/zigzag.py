@@ -67,14 +67,14 @@ def read_layers(path: Path) -> tuple[ZigZagLayer, ...]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise FormatError(f"{path}: more than {MOST_BYTES} bytes; split it")
-        rows: Any = json.loads(path.read_bytes())["layers"]
+        rows: list[Any] = list(json.loads(path.read_bytes())["layers"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"{path}: no JSON with `layers` ({error!r})") from error
     layers: list[ZigZagLayer] = []
     for number, row in enumerate(rows):
         try:
             layers.append(_layer(row))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise FormatError(
                 f"{path}: layers[{number}]: {error!r}; expected what cost/zigzag.py describes"
             ) from error
