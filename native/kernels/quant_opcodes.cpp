@@ -24,6 +24,7 @@ constexpr Opcode kOpcodes[] = {
     NETWRIGHT_OPCODE(8, attention, workspace::attention),
     NETWRIGHT_OPCODE(9, matmul_dense, nullptr),
     NETWRIGHT_OPCODE(10, matmul_lookup, nullptr),
+    NETWRIGHT_OPCODE(11, matmul_codes, workspace::matmul_codes),
 };
 
 }  // namespace

@@ -58,9 +58,9 @@ PAGE_BYTES = 4096
 
 OPCODES: Mapping[str, int] = {
     "gather_rows": 1, "rms_norm": 2, "quantize_rows": 3, "matmul_quant": 4, "glu": 5, "rope": 6,
-    "cache_append": 7, "attention": 8, "matmul_dense": 9, "matmul_lookup": 10, "gemm_packed": 16,
-    "matmul_batched": 17, "conv_packed": 18, "conv_depthwise": 19, "conv_transpose": 20,
-    "pool": 21, "resize": 22,
+    "cache_append": 7, "attention": 8, "matmul_dense": 9, "matmul_lookup": 10, "matmul_codes": 11,
+    "gemm_packed": 16, "matmul_batched": 17, "conv_packed": 18, "conv_depthwise": 19,
+    "conv_transpose": 20, "pool": 21, "resize": 22,
     "unary": 32, "binary": 33, "where": 34, "copy": 35, "fill": 36, "softmax": 37,
     "layer_norm": 38, "reduce": 39, "arg_reduce": 40, "gather": 41, "lstm": 42, "gru": 43,
     "group_norm": 44, "gather_elements": 45, "gather_nd": 46, "scatter_nd": 47,

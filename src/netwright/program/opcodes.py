@@ -13,6 +13,7 @@ FUNCTION_PARAMETER: Mapping[str, int] = {
     "glu": 0,
     "matmul_dense": 0,
     "matmul_lookup": 4,
+    "matmul_codes": 4,
     "gemm_packed": 2,
     "conv_packed": 9,
     "conv_winograd": 3,

@@ -30,6 +30,7 @@ FORMULAS: Mapping[str, Formula] = {
     "attention": attention.attention,
     "matmul_dense": linear.matmul_dense,
     "matmul_lookup": linear.matmul_lookup,
+    "matmul_codes": linear.matmul_codes,
     "gemm_packed": linear.gemm_packed,
     "matmul_batched": linear.matmul_batched,
     "conv_packed": convolution.conv_packed,

@@ -44,6 +44,28 @@ def matmul_lookup(opcode: str, operands: Views, parameters: Parameters) -> Work:
     return replace(plain, operations=((arithmetic, operations * bits / 4), *rest))
 
 
+def matmul_codes(opcode: str, operands: Views, parameters: Parameters) -> Work:
+    """An int8 lookup and an addition for two codes: 2 T K N operations.
+
+    Sizes: (T, K, N); variant: `bits2x2`.
+    """
+    out, x, weight, scale = (need(opcode, operands, i) for i in range(4))
+    inputs, outputs = int(parameter(opcode, parameters, 0)), out.shape[-1]
+    code = int(parameter(opcode, parameters, 4))
+    return weighted(
+        opcode,
+        "bits2x2",
+        (out.elements // max(outputs, 1), inputs, outputs),
+        (
+            ("int8", 2.0 * out.elements * inputs),
+            ("fp32", function_operations(code, out.elements)),
+        ),
+        size(weight, scale, optional(operands, 4)),
+        size(x),
+        out.num_bytes,
+    )
+
+
 def gemm_packed(opcode: str, operands: Views, parameters: Parameters) -> Work:
     """2 T K N fp32 operations; the weight is packed bytes, K and N are parameters 0 and 1.
 

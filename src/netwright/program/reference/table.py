@@ -33,6 +33,7 @@ REFERENCES: Mapping[str, Reference] = {
     "attention": Reference(token.attention),
     "matmul_dense": Reference(token.matmul),
     "matmul_lookup": Reference(token.matmul_lookup),
+    "matmul_codes": Reference(token.matmul_codes),
     "gemm_packed": Reference(token.gemm_packed),
     "matmul_batched": Reference(token.matmul_batched),
     "conv_packed": Reference(spatial.conv_packed),

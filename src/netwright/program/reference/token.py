@@ -9,6 +9,7 @@ from netwright.graph.ops.elementwise import Glu
 from netwright.graph.ops.norm import RmsNorm
 from netwright.graph.ops.position import Rope
 from netwright.program.reference.call import Array, Call
+from netwright.program.reference.codes import codes_product, unpack_codes
 from netwright.program.reference.lookup import lookup_product, unpack_lookup
 from netwright.program.reference.packed import unpack
 
@@ -47,6 +48,14 @@ def matmul_lookup(call: Call) -> tuple[Array, ...]:
     codes, scales = unpack_lookup(call.given(1), outputs, inputs, call.whole(2))
     product = lookup_product(call.given(0), codes, scales, call.whole(2), call.real(3))
     return (call.finish(product, 2, 3, 4),)
+
+
+def matmul_codes(call: Call) -> tuple[Array, ...]:
+    """f(scale * sum + bias), the sum of products that a table has for two codes of two bits."""
+    inputs, outputs = call.pair(0)
+    codes = unpack_codes(call.given(1), outputs, inputs)
+    product = codes_product(call.given(0), codes, call.pair(2)) * call.given(2)
+    return (call.finish(product, 3, 4, 4),)
 
 
 def matmul_batched(call: Call) -> tuple[Array, ...]:
