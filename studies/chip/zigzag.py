@@ -112,7 +112,7 @@ study = Study(
         "Our axes take any loop that their wires allow (rows or columns of the output, where"
         " ZigZag's file pins them).",
         "Each goal alone is compared: most layers of ResNet-18 with fewer cycles take more energy,"
-        " and some of AlexNet with less energy take more cycles.",
+        " and six of AlexNet with less energy take more cycles.",
         "That no layer is worse and all are proved was known of an earlier form of this study.",
     ),
 )
