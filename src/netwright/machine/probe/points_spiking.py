@@ -47,7 +47,7 @@ def neurons() -> Iterator[KernelPoint]:
         x, state = dense("fp32", steps, 1, count), dense("fp32", 1, count)
         nothing = (None,) * _RECEPTORS
         currents = (*[state] * receptors, *[None] * (_RECEPTORS - receptors))
-        operands = (None, None, x, state, None, *currents, None, x, *nothing[1:])
+        operands = (None, None, x, state, None, *currents, None, x, *nothing)
         whole = (receptors, 0, 1, 0, 0, 0, 0, 0)
         yield point("neuron", f"{receptors}s", (steps * count,), operands, (*whole, *_REALS))
 
@@ -67,7 +67,7 @@ def _step(
     ring = dense("uint8", 2, -(-count // 64) * 8)
     left = replace(state, format="int32") if held else None
     currents = (*[state] * receptors, *[None] * (_RECEPTORS - receptors))
-    inputs = (x if receptors == 0 else None, *[None] * (_RECEPTORS - 1))
+    inputs = (x if receptors == 0 else None, *[None] * _RECEPTORS)  # the last: values of each
     operands = (ring, None, None, state, left, *currents, dense("int64", 1), *inputs)
     return operands, (receptors, int(conductances), 2, 0, 0, 20 * held, 0, 0, *_REALS)
 

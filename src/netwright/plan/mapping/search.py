@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, final
 
 from netwright.cost.loop_nest import Placed
@@ -77,8 +78,8 @@ def _search(machine: Machine, array: SpatialArray, nest: Nest, goal: Goal) -> Ma
     cycles_goal = goal is not Goal.JOULES
     least = fewest_cycles(nest, array)
     floor = max(float(least), compulsory_cycles(array, nest))
-    limit, most = int(WIDEST * least), MOST_OPTIONS
-    while True:
+    limit, best = int(WIDEST * least), None
+    for most in (MOST_OPTIONS, WIDER_OPTIONS):
         options = unrollings(nest, array, limit)
         whole = len(options) <= most
         if not whole:
@@ -91,9 +92,12 @@ def _search(machine: Machine, array: SpatialArray, nest: Nest, goal: Goal) -> Ma
             return infeasible(machine, array, nest, smallest)
         joules, *parts, busiest = cost
         cycles = max(sum(parts), busiest)
+        if best is not None and best[:2] < (cycles, joules):  # tried less of each of more ways
+            (cycles, joules, rows), proved = best, False
+        best = cycles, joules, rows
         if not cycles_goal or cycles <= max(float(limit), floor * (1 + EQUAL)) or not whole:
             break
-        limit, most = int(cycles), WIDER_OPTIONS  # slower unrollings could still be better
+        limit = ceil(cycles)  # slower unrollings could still be better
     value = cycles if cycles_goal else joules
     if cycles_goal:
         # Those left out take more steps than the limit, and none is below what must cross.
