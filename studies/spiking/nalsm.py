@@ -143,7 +143,7 @@ study = Study(
     scale="300 neurons, 500 digits learnt and 250 tested, 100 ms each, after 600 brief ones.",
     claims=(BALANCED, CRITICAL, OUTSIDE, BEATS, CLOSE),
     show=show,
-    differences=("14 x 14 images, 0.4 spikes a step; branching in 4 ms, as 1 step gave 0.51.",),
+    differences=("14 x 14 images, 0.4 spikes a step; branching in 4 ms (1 step: 0.51).",),
 )
 
 if __name__ == "__main__":
