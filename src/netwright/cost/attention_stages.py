@@ -30,3 +30,12 @@ def attention_stages(cascade: Sequence[Einsum]) -> tuple[Stage, ...]:
         },
         {"plane": of("local_product"), "line": of("kept_product")},
     )
+
+
+def row_stages(cascade: Sequence[Einsum]) -> tuple[Stage, ...]:
+    """One stage: products on the plane, softmax on the line, for different tiles of rows.
+
+    Source: FLAT (Kao et al., arXiv 2107.06419), as FuseMax's artifact has it.
+    """
+    products = [e for e in cascade if e.map == "mul"]
+    return ({"plane": products, "line": [e for e in cascade if e.map != "mul"]},)
