@@ -7,7 +7,7 @@ namespace netwright {
 
 std::int64_t workspace::attention(const Call& call) {
   const AttentionShape shape(call);
-  const std::int64_t floats = (kQueries + kKeys) * (shape.d + shape.e_padded) + kQueries * kKeys + 3 * kQueries;
+  const std::int64_t floats = (shape.held + kKeys) * (shape.d + shape.e_padded) + kRows * kKeys + 3 * shape.held;
   return (floats + 8 * 16) * 4;
 }
 

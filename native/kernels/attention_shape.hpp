@@ -10,12 +10,17 @@
 
 namespace netwright {
 
-inline constexpr std::int64_t kQueries = 96;  // rows of a tile: sixteen times the six of the register tile
+// Weights are summed and rescaled in blocks of so many keys, whatever the tile: a row's bits hang on nothing else.
 inline constexpr std::int64_t kKeys = 64;
+inline constexpr std::int64_t kRegisterRows = 6;  // of the register tile
+inline constexpr std::int64_t kRows = 24;         // whose scores are held at a time: four register tiles
+inline constexpr std::int64_t kTileBytes = 384 << 10;  // of queries and sums of a tile, for a second-level cache of 512 KiB
 
 struct AttentionShape {
   std::byte *out, *q, *k, *v, *mask;
   std::int64_t batch, t, s, heads, groups, ratio, d, e, e_padded;
+  std::int64_t rows;  // of the (token, head of the group) list of one group
+  std::int64_t held;  // rows that a thread works on at a time, at most
   std::int64_t out_stride[3], q_stride[3], k_stride[3], v_stride[3], mask_stride[3];  // batch, token, head; mask: batch, head, token
   float scale, softcap;
   bool causal, half;
@@ -49,6 +54,10 @@ struct AttentionShape {
     window = call.parameter[2];
     softcap = static_cast<float>(call.real(3));
     half = call.operand[2].format == Format::fp16;
+    rows = t * ratio;
+    const std::int64_t room = kTileBytes / 4 / (d + e_padded) / kRows * kRows;
+    // Never fewer than where there are more tokens: a program's workspace is sized at its bounds.
+    held = std::min(std::max(room, kRows), (rows * groups + kRows - 1) / kRows * kRows);
   }
 
   // Keys [key_begin, key_end) are the ones a token may see.

@@ -109,6 +109,48 @@ def test_a_chunk_of_queries_gives_the_bits_of_the_whole() -> None:
     assert np.array_equal(whole[90:], attend(q[90:], k, v, None, parameters))
 
 
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_cut_of_the_queries_gives_the_bits_of_the_whole(data: st.DataObject) -> None:
+    def draw(low: int, high: int) -> int:
+        return data.draw(st.integers(low, high))
+
+    groups, ratio, seed, width = draw(1, 5), draw(1, 7), draw(0, 1000), draw(1, 70)
+    tokens, past = draw(2, 90), draw(0, 150)
+    cast = data.draw(st.sampled_from([np.float32, np.float16]))
+    q = randoms(seed, tokens, groups * ratio, width)
+    k = randoms(seed + 1, tokens + past, groups, width).astype(cast)
+    v = randoms(seed + 2, tokens + past, groups, draw(1, 40)).astype(cast)
+    parameters = (width**-0.5, True, data.draw(st.sampled_from([0, 1, 30, 200])), 0.0)
+    whole = attend(q, k, v, None, parameters)
+    seen, cut = tokens + past, draw(1, tokens - 1)
+    first = attend(q[:cut], k[: past + cut], v[: past + cut], None, parameters)
+    rest = attend(q[cut:], k[:seen], v[:seen], None, parameters, parts=draw(1, 9))
+    assert np.array_equal(whole, np.concatenate([first, rest]))
+    one = attend(q[-1:], k, v, None, parameters, parts=draw(1, 3))
+    assert np.array_equal(whole[-1:], one)
+
+
+@pytest.mark.parametrize("avx2", [False, True])
+@pytest.mark.parametrize(("causal", "window"), [(False, 0), (True, 0), (True, 90), (False, 90)])
+def test_many_tiles_of_wide_heads(causal: bool, window: int, avx2: bool) -> None:
+    q, k, v = (randoms(i, 200, heads, 320) for i, heads in ((1, 4), (2, 2), (3, 2)))
+    parameters = (320**-0.5, causal, window, 0.0)
+    whole = attend(q, k, v, None, parameters, avx2=avx2)
+    expected = reference(q, k, v, None, parameters)
+    np.testing.assert_allclose(whole, expected, rtol=0, atol=4e-6)
+    for parts in (2, 7):
+        assert np.array_equal(whole, attend(q, k, v, None, parameters, avx2=avx2, parts=parts))
+
+
+def test_no_queries_and_no_keys() -> None:
+    parameters = (1.0, False, 0, 0.0)
+    empty = attend(randoms(1, 0, 2, 8), randoms(2, 5, 2, 8), randoms(3, 5, 2, 8), None, parameters)
+    assert empty.shape == (0, 2, 8)
+    none = attend(randoms(1, 3, 2, 8), randoms(2, 0, 2, 8), randoms(3, 0, 2, 8), None, parameters)
+    assert not none.any()
+
+
 def test_large_scores_do_not_overflow() -> None:
     q, k, v = randoms(1, 9, 2, 16) * 200, randoms(2, 70, 2, 16) * 200, randoms(3, 70, 2, 16)
     parameters = (1.0, False, 0, 0.0)

@@ -58,7 +58,10 @@ def float_products() -> Iterator[KernelPoint]:
 
 
 def attentions() -> Iterator[KernelPoint]:
-    """One query, a chunk after a past, and a whole text; grouped fp16 caches and fp32."""
+    """One query, a chunk after a past, and a whole text; grouped fp16 caches and fp32.
+
+    The longest reach beyond a tile of queries and beyond what the inner caches hold of a head.
+    """
     causal = [(1, s) for s in (8, 32, 128, 512, 1536)]
     causal += [(t, t) for t in (16, 48, 128, 320)] + [(48, 256), (128, 512), (16, 1024)]
     for (queries, keys), (heads, groups, width) in product(
@@ -68,6 +71,11 @@ def attentions() -> Iterator[KernelPoint]:
             yield _attention("fp16", True, (queries, keys), (heads, groups, width))
     for keys, (heads, width) in product((16, 48, 96, 160, 320), ((4, 64), (8, 32), (16, 32))):
         yield _attention("fp32", False, (keys, keys), (heads, heads, width))
+    for tokens, heads in ((64, 4), (256, 8), (640, 4), (1280, 1)):
+        for causal in (False, True):
+            yield _attention("fp32", causal, (tokens, tokens), (heads, heads, 64))
+    for keys, heads in product((64, 512, 4096), (2, 8)):
+        yield _attention("fp32", True, (1, keys), (heads, heads, 64))
 
 
 def _attention(
