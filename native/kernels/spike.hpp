@@ -1,4 +1,4 @@
-// Opcodes 80-87: spiking networks, step by step and in sequences (vm/opcodes.md).
+// Opcodes 80-88 and 90-93: spiking networks, step by step and in sequences, and synapses that learn (vm/opcodes.md).
 #pragma once
 
 #include <span>

@@ -6,6 +6,7 @@
 
 #include "kernels/float_vector.hpp"
 #include "kernels/spike_kernels.hpp"
+#include "kernels/spike_listed.hpp"
 #include "kernels/spike_shape.hpp"
 
 namespace netwright::NETWRIGHT_ISA {
@@ -57,23 +58,7 @@ void matmul_spikes(const Call& call) {
   const Piece mine = piece(call, out.shape[0]);
   for (std::int64_t r = mine.begin; r < mine.end; ++r) {
     const auto from = reinterpret_cast<const float*>(x.data + r * x.stride[0]);
-    std::int64_t found = 0;
-    bool ones = true;
-    for (std::int64_t i = 0; i < inputs; i += kLanes) {
-      const int part = int(std::min<std::int64_t>(kLanes, inputs - i));
-      const IntVec some = part == kLanes ? IntVec(load(from + i) != Vec{}) : IntVec(load_part(from + i, part) != Vec{});
-      unsigned bits = 0;
-#if defined(__AVX2__)
-      bits = static_cast<unsigned>(_mm256_movemask_ps(__m256(as_float(some))));
-#else
-      for (int lane = 0; lane < kLanes; ++lane) bits |= (static_cast<std::uint32_t>(some[lane]) >> 31) << lane;
-#endif
-      for (; bits; bits &= bits - 1, ++found) {
-        list[found] = static_cast<std::int32_t>(i + __builtin_ctz(bits));
-        factor[found] = from[list[found]];
-        ones &= factor[found] == 1.0f;
-      }
-    }
+    const auto [found, ones] = listed_values(from, inputs, list, factor);
     const auto to = reinterpret_cast<float*>(out.data + r * out.stride[0]);
     if (bias.data) std::memcpy(to, bias.data, static_cast<std::size_t>(4 * outputs));
     else std::fill(to, to + outputs, 0.0f);

@@ -11,6 +11,8 @@ namespace netwright {
 namespace {
 
 constexpr std::uint32_t kScatterIndices = 1u << 3 | 1u << 4;
+constexpr std::uint32_t kPlasticIndices = 7u << 3;
+constexpr std::uint32_t kStdpIndices = 7u << 6 | 7u << 10;
 
 constexpr Opcode kOpcodes[] = {
     {80, "neuron", 9, check::neuron, nullptr, baseline::neuron, NETWRIGHT_FAST(neuron)},
@@ -23,6 +25,11 @@ constexpr Opcode kOpcodes[] = {
     {86, "spike_source", 2, check::spike_source, nullptr, baseline::spike_source, NETWRIGHT_FAST(spike_source)},
     {87, "tick", 1, check::tick, nullptr, baseline::tick, nullptr},
     {88, "row_copy", 1, check::row_copy, nullptr, baseline::row_copy, nullptr},
+    {90, "plastic_connect", 1, check::plastic_connect, workspace::plastic_connect, baseline::plastic_connect, NETWRIGHT_FAST(plastic_connect),
+     kPlasticIndices, check::plastic_rows},
+    {91, "stdp", 1, check::stdp, workspace::stdp, baseline::stdp, NETWRIGHT_FAST(stdp), kStdpIndices, check::stdp_rows},
+    {92, "spike_trace", 1, check::spike_trace, nullptr, baseline::spike_trace, NETWRIGHT_FAST(spike_trace)},
+    {93, "astrocyte", 1, check::astrocyte, nullptr, baseline::astrocyte, NETWRIGHT_FAST(astrocyte)},
 };
 
 }  // namespace

@@ -6,7 +6,7 @@ NeurIPS 2021, arXiv 2111.01760.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 
 from netwright.errors import GraphError
 from netwright.graph.build import Builder
-from netwright.graph.format import FP64, INT32, INT64
+from netwright.graph.format import FP32, INT32, INT64
 from netwright.graph.graph import Graph
 from netwright.graph.ops.movement import Concat
 from netwright.graph.ops.neuron import CubaLif
 from netwright.graph.ops.neuron_rule import Discretisation
 from netwright.graph.ops.plasticity import Astrocyte, PlasticConnect, Stdp, Trace
 from netwright.graph.ops.position import StateUpdate
+from netwright.graph.ops.spike_time import OfStep, Tick
 from netwright.graph.tensor import TensorId
 
 Array: TypeAlias = NDArray[Any]
+
+EXPECTED_SPIKES = 0.05  # a neuron and step: what the price of a step rests on
 
 # Chance that a neuron joins one beside it: excitatory and inhibitory sources and targets.
 _CHANCES = np.array([[0.2, 0.1], [0.3, 0.05]])
@@ -104,10 +107,12 @@ class Learning:
 
 
 def liquid(known: Wires, batch: int, learning: Learning | None = None) -> Graph:
-    """One step of 1 ms: input `spikes` [1, B, inputs], output `fired` [1, B, neurons].
+    """One step of 1 ms: input `spikes` [1, B, inputs]; outputs `fired` [1, B, neurons] and, where
+    it learns, `learnt` [B, E], the weights after.
 
     Neurons: tau 64 ms, threshold 20, refractory 2 ms, synaptic tau 1 ms; a spike reaches others in
-    the next step. States: `weight` [B, E] and, where it learns, `fall` [B, 1].
+    the next step. States: `weight` [B, E] and, where it learns, `fall` [B, 1]. A job that streams
+    is given the spikes of all its steps, and keeps `fired` of all.
 
     Raises:
         GraphError: a first weight beyond what the learning keeps it within.
@@ -115,27 +120,41 @@ def liquid(known: Wires, batch: int, learning: Learning | None = None) -> Graph:
     if learning is not None and np.abs(known.weight).max(initial=0) > learning.most:
         raise GraphError(f"liquid: a weight is beyond {learning.most}, where learning ends it")
     b, edges = Builder("liquid"), len(known.source)
-    spikes = b.input("spikes", (("step", 1), ("batch", batch), ("input", known.inputs)))
+    clock = b.state("clock", (("one", 1),), INT64)
+    given = b.input("spikes", (("step", 1), ("batch", batch), ("input", known.inputs)))
+    spikes = _often(b, b.add(OfStep(), (given, clock), "spikes now"))
     shape = (("step", 1), ("batch", batch), ("neuron", known.neurons))
     before = b.state("before", shape)
     first = np.broadcast_to(known.weight, (batch, edges)).copy()
-    weight = b.state("weight", (("batch", batch), ("synapse", edges)), FP64, first)
+    weight = b.state("weight", (("batch", batch), ("synapse", edges)), FP32, first)
     ends = (("source", known.source), ("target", known.target))
     source, target = (b.weight(n, (("synapse", edges),), INT64, array) for n, array in ends)
-    sent = b.add(Concat(2), (spikes, before), "sent")
+    sent = _often(b, b.add(Concat(2), (spikes, before), "sent"))
     arrived = b.add(PlasticConnect(known.neurons), (sent, weight, source, target), "arrived")
     rule = Discretisation(1e-3, refractory_steps=2, input_scale=1.0, current_scale=1.0)
     cell = CubaLif(64e-3, (1e-3,), 20.0, rule)
     states = [b.state(n, shape[1:]) for n in ("v", "current")] + [b.state("left", shape[1:], INT32)]
     formats = [b.tensors[before].format, *(b.tensors[s].format for s in states)]
-    fired, *after = b.add_all(cell, (arrived, *states), "fired", formats)
-    updates = [(before, fired), *zip(states, after, strict=True)]
+    fired, *after = b.add_all(cell, (arrived, *states), "cells", formats)
+    updates = [(before, _often(b, fired)), *zip(states, after, strict=True)]
     if learning is not None:
         parts = (weight, source, target, spikes, fired)
         updates += _learning(b, known, batch, learning, parts)
-    for state, value in updates:
-        b.add(StateUpdate(), (state, value))
-    return b.finish((fired,))
+    kept = b.add(OfStep(), (fired, clock), "fired")
+    updates.append((clock, b.add(Tick(), (clock,), "tick")))
+    after_all = {state: _renewed(b, state, value) for state, value in updates}
+    return b.finish((kept,) if learning is None else (kept, after_all[weight]))
+
+
+def _often(b: Builder, spikes: TensorId) -> TensorId:
+    """The same spikes; as many are expected as inputs bring, which is where a liquid settles."""
+    b.tensors[spikes] = replace(b.tensors[spikes], density=EXPECTED_SPIKES)
+    return spikes
+
+
+def _renewed(b: Builder, state: TensorId, value: TensorId) -> TensorId:
+    name = "learnt" if b.tensors[state].name == "weight" else ""
+    return b.add(StateUpdate(), (state, value), name)
 
 
 def _learning(
@@ -143,22 +162,19 @@ def _learning(
 ) -> list[tuple[TensorId, TensorId]]:
     """The states that learning changes, with their values after the step."""
     weight, source, target, spikes, fired = parts
-    end = b.weight(
-        "end", (("synapse", len(known.source)),), FP64, np.sign(known.weight) * learning.most
-    )
-    both = b.add(Concat(2), (spikes, fired), "both")
+    ends = np.sign(known.weight) * learning.most
+    end = b.weight("end", (("synapse", len(known.source)),), FP32, ends)
+    both = _often(b, b.add(Concat(2), (spikes, fired), "both"))
     sizes = {"sources": known.inputs + known.neurons, "targets": known.neurons}
     traces = [b.state(f"trace.{n}", (("batch", batch), ("n", size))) for n, size in sizes.items()]
-    fall = b.state("fall", (("batch", batch), ("one", 1)), FP64, np.full((batch, 1), learning.rise))
+    fall = b.state("fall", (("batch", batch), ("one", 1)), FP32, np.full((batch, 1), learning.rise))
     given = (weight, end, source, target, both, fired, *traces, fall)
     trace = Trace(float(np.exp(-1.0 / learning.trace_steps)), learning.jump)
     astrocyte = Astrocyte(learning.gain, learning.astrocyte_steps, learning.rise)
-    learnt = b.add_all(Stdp(learning.rise), given, "learnt", [FP64])[0]
-    found = [(weight, learnt)]
+    found = [(weight, b.add(Stdp(learning.rise), given, "stdp"))]
     for state, seen in zip(traces, (both, fired), strict=True):
         found.append((state, b.add(trace, (seen, state))))
-    felt = b.add_all(astrocyte, (fired, spikes, fall), "astrocyte", [FP64])[0]
-    return [*found, (fall, felt)]
+    return [*found, (fall, b.add(astrocyte, (fired, spikes, fall), "astrocyte"))]
 
 
 def branching_factor(

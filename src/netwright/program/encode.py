@@ -68,7 +68,7 @@ OPCODES: Mapping[str, int] = {
     "stage_input_gradient": 65, "stage_weight_gradient": 66, "stage_backward": 67, "transfer": 68,
     "stage_update": 69, "neuron": 80, "spike_scatter": 81, "spike_rows": 82, "matmul_spikes": 83,
     "spike_procedural": 84, "poisson": 85, "spike_source": 86, "tick": 87, "row_copy": 88,
-    "spiking_core": 89,
+    "spiking_core": 89, "plastic_connect": 90, "stdp": 91, "spike_trace": 92, "astrocyte": 93,
 }  # fmt: skip
 OPCODE_NAMES: Mapping[int, str] = {code: name for name, code in OPCODES.items()}
 

@@ -42,6 +42,10 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "poisson": frozenset({3}),
     "spike_source": frozenset({3}),
     "spiking_core": frozenset({3}),
+    "plastic_connect": frozenset({0}),
+    "stdp": frozenset({0, 1, 2}),
+    "spike_trace": frozenset({0, 1}),
+    "astrocyte": frozenset({0, 1, 2}),
     **{name: frozenset({at + 1, at + 2}) for name, at in FUNCTION_PARAMETER.items()},
     "matmul_lookup": frozenset({3, 5, 6}),
 }

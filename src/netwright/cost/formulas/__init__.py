@@ -11,6 +11,7 @@ from netwright.cost.formulas import (
     elementwise,
     linear,
     movement,
+    plasticity,
     rows,
     spikes,
 )
@@ -67,6 +68,10 @@ FORMULAS: Mapping[str, Formula] = {
     "row_copy": spikes.row_copy,
     "spike_source": spikes.spike_source,
     "tick": spikes.tick,
+    "plastic_connect": plasticity.plastic_connect,
+    "stdp": plasticity.stdp,
+    "spike_trace": plasticity.spike_trace,
+    "astrocyte": plasticity.astrocyte,
     "nest": array.nest,
     "stream": array.stream,
 }

@@ -1,7 +1,7 @@
 """Synapses that learn while they run: connections whose weights are state, and what changes them.
 
 Synapse e goes from neuron source[e] to neuron target[e] and has a weight in every sample of a
-batch. All is computed in steps; spikes are [1, B, n]. Not lowered: the reference runs them.
+batch. All is computed in steps; spikes are [1, B, n].
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Rows:
 def lower_sparse(emitter: Emitter, op: Op) -> None:
     """SparseConnect: one step a delay, each with rows of its own."""
     assert isinstance(op.kind, SparseConnect)
-    starts, target, weight = (_known(emitter, op, i) for i in (2, 3, 4))
-    delays = _known(emitter, op, 5) if len(op.inputs) > 5 and op.inputs[5] is not None else None
+    starts, target, weight = (known(emitter, op, i) for i in (2, 3, 4))
+    delays = known(emitter, op, 5) if len(op.inputs) > 5 and op.inputs[5] is not None else None
     sum_, fresh = _sum(emitter, op, 6)
     sources = len(starts) - 1
     if delays is None:
@@ -68,7 +68,7 @@ def lower_sparse(emitter: Emitter, op: Op) -> None:
 def lower_dense(emitter: Emitter, op: Op) -> None:
     """DenseConnect: rows of the matrix, or of synapses where most weights are zero."""
     assert isinstance(op.kind, DenseConnect)
-    weight = _known(emitter, op, 2)
+    weight = known(emitter, op, 2)
     sum_, fresh = _sum(emitter, op, 3)
     made = _Made(emitter, op, sum_, (op.kind.delay, op.kind.first, len(weight)), fresh, 0)
     offers = [made.dense(lambda: weight, weight.shape[1])]
@@ -80,7 +80,7 @@ def lower_dense(emitter: Emitter, op: Op) -> None:
 def lower_conv_connect(emitter: Emitter, op: Op) -> None:
     """ConvConnect: the synapses that the kernel stands for, kept as rows."""
     assert isinstance(op.kind, ConvConnect)
-    weight = _known(emitter, op, 2)
+    weight = known(emitter, op, 2)
     sum_, fresh = _sum(emitter, op, 3)
     number = int(np.prod(op.kind.shape))
     made = _Made(emitter, op, sum_, (op.kind.delay, op.kind.first, number), fresh, 0)
@@ -119,7 +119,7 @@ def lower_spike_source(emitter: Emitter, op: Op) -> None:
     ring, _, record = spike_rows_of(emitter, op.outputs[0])
     if ring is None:
         raise unsupported(op, "its spikes are not remembered (Remember); nothing else reads them")
-    chance = _known(emitter, op, 1)
+    chance = known(emitter, op, 1)
     bounds = np.array([chance_bound(float(c)) for c in chance], np.int64)
     table = emitter.constant(bounds, "int64", op.name)
     parameters = [kind.seed, kind.stream, kind.neurons, float(np.mean(chance)) * kind.neurons]
@@ -134,7 +134,7 @@ def _clock(emitter: Emitter, op: Op, index: int) -> View:
     return emitter.read(tensor)
 
 
-def _known(emitter: Emitter, op: Op, index: int) -> Array:
+def known(emitter: Emitter, op: Op, index: int) -> Array:
     """The value of an operand that must be a weight."""
     tensor = op.inputs[index]
     assert tensor is not None
@@ -198,7 +198,7 @@ class _Made:
         form = "uint16" if self.targets <= MOST_NARROW else "int32"
         events = self.spikes * len(rows.target) / max(1, self.where[2])
         blocks = emitter.parts(2.0 * events + self.targets / 8)
-        cut = _in_blocks(rows, self.targets, blocks)
+        cut = in_blocks(rows, self.targets, blocks)
         starts = emitter.cached_constant(
             ("starts", *key, blocks), lambda: cut.starts.astype(np.int32), "int32", self.op.name
         )
@@ -275,7 +275,7 @@ def _chosen(source: Array, target: Array, weight: Array, which: Array, sources: 
     return Rows(starts, target[which], weight if len(weight) == 1 else weight[which])
 
 
-def _in_blocks(rows: Rows, targets: int, blocks: int) -> Rows:
+def in_blocks(rows: Rows, targets: int, blocks: int) -> Rows:
     """Starts [blocks, sources + 1]: of each block of targets the rows one after another."""
     sources = len(rows.starts) - 1
     if blocks == 1:

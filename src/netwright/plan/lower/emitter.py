@@ -71,7 +71,7 @@ class Store:
 @final
 @dataclass(slots=True)
 class Emitter:
-    """The state of lowering one entry. `low` and `high` bound its symbols."""
+    """The state of lowering one entry. `low` and `high` bound its symbols; `renewed`: states after."""
 
     graph: Graph
     store: Store
@@ -79,6 +79,7 @@ class Emitter:
     high: Mapping[str, int]
     threads: int
     consumers: Mapping[TensorId, Sequence[Op]]
+    renewed: frozenset[TensorId] = frozenset()
     steps: list[Step] = field(default_factory=list[Step])
     views: dict[TensorId, View] = field(default_factory=dict[TensorId, View])
     act8: dict[tuple[TensorId, str], View] = field(default_factory=dict[tuple[TensorId, str], View])

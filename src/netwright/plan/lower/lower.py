@@ -9,6 +9,7 @@ from typing import final
 from netwright.graph.extent import Affine, Extent
 from netwright.graph.graph import Graph
 from netwright.graph.op import Op
+from netwright.graph.ops.position import StateUpdate
 from netwright.graph.ops.spike_time import Remember
 from netwright.graph.tensor import Role, TensorId
 from netwright.plan.lower.emitter import Emitter, Store
@@ -50,7 +51,8 @@ def lower_entry(
     low = {s: b[0] for s, b in bounds.items()}
     high = {s: b[1] for s, b in bounds.items()}
     ops = [node for node in graph.body if isinstance(node, Op)]
-    emitter = Emitter(graph, store, low, high, threads, _consumers(ops))
+    renewed = frozenset(op.outputs[0] for op in ops if isinstance(op.kind, StateUpdate))
+    emitter = Emitter(graph, store, low, high, threads, _consumers(ops), renewed)
     inputs = tuple((graph[t].name, _port(emitter, t, bounds)) for t in graph.inputs)
     for tensor, value in enumerate(graph.tensors):
         if value.role in (Role.CACHE, Role.STATE):
@@ -137,7 +139,7 @@ def _output(emitter: Emitter, tensor: TensorId) -> View:
     """Copies an output to a buffer of the caller's, unless its producer can write there itself.
 
     The producer can when the output has a scratch buffer of its own that nothing else looks at:
-    then the buffer simply becomes the caller's.
+    then the buffer simply becomes the caller's. A state after the last step is seen where it lies.
     """
     name = emitter.graph[tensor].name
     recorded = emitter.store.ports.get(f"recorded {name}")
@@ -145,6 +147,8 @@ def _output(emitter: Emitter, tensor: TensorId) -> View:
         return recorded
     view = packed(emitter, emitter.read(tensor), name)
     buffer = emitter.store.buffers[view.buffer]
+    if buffer.kind is ArenaKind.STATE and tensor in emitter.renewed:
+        return view
     key = f"output {name}"
     whole = view.offset_bytes == 0 and buffer.kind is ArenaKind.SCRATCH
     port = emitter.store.ports.get(key)

@@ -21,6 +21,7 @@ from netwright.graph.ops.linear import Linear, MatMul
 from netwright.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
 from netwright.graph.ops.neuron import CobaLif, CubaLif, If, Li, Lif
 from netwright.graph.ops.norm import BatchNorm, GroupNorm, LayerNorm, LpNorm, RmsNorm
+from netwright.graph.ops.plasticity import Astrocyte, PlasticConnect, Stdp, Trace
 from netwright.graph.ops.pool import Pool
 from netwright.graph.ops.position import CacheAppend, Rope, StateUpdate
 from netwright.graph.ops.quantise import FakeQuantise
@@ -37,6 +38,7 @@ from netwright.plan.lower import (
     linear,
     movement,
     neuron,
+    plasticity,
     recurrent,
     reduction,
     rows,
@@ -50,6 +52,7 @@ Lowering: TypeAlias = Callable[[Emitter, Op], None]
 
 LOWERINGS: Mapping[type[OpKind], Lowering] = {
     ArgReduce: reduction.lower_arg_reduce,
+    Astrocyte: plasticity.lower_astrocyte,
     Attention: token.lower_attention,
     BatchNorm: affine.lower_batch_norm,
     Binary: elementwise.lower_binary,
@@ -80,6 +83,7 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     Lstm: recurrent.lower_lstm,
     MatMul: linear.lower_matmul,
     Pad: movement.lower_pad,
+    PlasticConnect: plasticity.lower_plastic_connect,
     Poisson: connect.lower_poisson,
     Pool: spatial.lower_pool,
     RandomConnect: connect.lower_random,
@@ -95,10 +99,12 @@ LOWERINGS: Mapping[type[OpKind], Lowering] = {
     Softmax: reduction.lower_softmax,
     SparseConnect: connect.lower_sparse,
     SpikeSource: connect.lower_spike_source,
+    Stdp: plasticity.lower_stdp,
     StateUpdate: movement.lower_state_update,
     Tick: neuron.lower_tick,
     Tile: movement.lower_tile,
     TopK: reduction.lower_top_k,
+    Trace: plasticity.lower_trace,
     Transpose: movement.lower_transpose,
     Unary: elementwise.lower_unary,
     Where: elementwise.lower_where,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-from netwright.program.reference import element, index, spatial, spikes, token, winograd
+from netwright.program.reference import element, index, plasticity, spatial, spikes, token, winograd
 from netwright.program.reference.call import Array, Call
 
 Meaning: TypeAlias = Callable[[Call], tuple[Array, ...]]
@@ -70,4 +70,8 @@ REFERENCES: Mapping[str, Reference] = {
     "spike_source": Reference(spikes.spike_source, written=2, in_place=True),
     "tick": Reference(spikes.tick, in_place=True),
     "row_copy": Reference(spikes.row_copy, in_place=True),
+    "plastic_connect": Reference(plasticity.plastic_connect),
+    "stdp": Reference(plasticity.stdp, in_place=True),
+    "spike_trace": Reference(plasticity.spike_trace, in_place=True),
+    "astrocyte": Reference(plasticity.astrocyte, in_place=True),
 }

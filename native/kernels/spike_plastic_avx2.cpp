@@ -1,0 +1,3 @@
+#if defined(__AVX2__)
+#include "kernels/spike_plastic.hpp"
+#endif
