@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from netwright.errors import GraphError
 from netwright.graph.interpret import Interpreter
-from netwright.graph.liquid import Grid, Learning, Wires, branching_factor, liquid, wires
+from netwright.graph.liquid import (
+    Grid,
+    Learning,
+    Wires,
+    branching_factor,
+    liquid,
+    moved_in_time,
+    wires,
+)
 
 GRID = Grid((6, 6, 4), 30, seed=1)
 
@@ -82,3 +90,18 @@ def test_branching_factor_is_that_of_a_loop(seed: int, window: int, margin: int)
         samples += [np.mean(neurons)] if neurons else []
     expected = np.mean(samples) if samples else 0.0
     assert branching_factor(fired, known, window, margin) == pytest.approx(expected)
+
+
+def test_spikes_moved_in_time_keep_rates_and_lose_causes() -> None:
+    """In a chain 0 -> 1 -> 2 whoever fires makes the next one fire in the step after."""
+    known = Wires(1, 3, np.array([1, 2]), np.array([1, 2]), np.ones(2))
+    fired = np.zeros((400, 2, 3), bool)
+    start = np.random.default_rng(0).random((400, 2)) < 0.1
+    for n in range(3):
+        fired[:, :, n] = np.roll(start, n, axis=0)
+    moved = moved_in_time(fired, 1)
+    np.testing.assert_array_equal(moved.sum(0), fired.sum(0))
+    assert branching_factor(fired, known, 1) > 2 * branching_factor(moved, known, 1)
+    for b, n in np.ndindex(2, 3):
+        turned = [np.array_equal(np.roll(fired[:, b, n], k), moved[:, b, n]) for k in range(400)]
+        assert any(turned)

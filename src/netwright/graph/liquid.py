@@ -186,17 +186,39 @@ def branching_factor(
     `margin_steps` at either end; what is divided by is at least one. 1: critical.
     Source: `compute_branching_factor.py` of the authors of NALSM, whose window is 4 ms.
     """
-    spikes = np.asarray(fired, np.float64)[margin_steps : len(fired) - margin_steps or None]
-    steps, batch, number = spikes.shape
-    joined: Array = np.zeros((number, number))
+    spikes = np.asarray(fired)[margin_steps : len(fired) - margin_steps or None]
+    joined: Array = np.zeros((known.neurons, known.neurons), np.float32)  # whole numbers: exact
     joined[known.source[known.inside] - known.inputs, known.target[known.inside]] = 1.0
-    total = np.concatenate([np.zeros((1, batch, number)), np.cumsum(spikes, 0)])
+    found = [_branching(spikes[:, b].astype(np.float32), joined, window_steps) for b in
+             range(spikes.shape[1])]  # fmt: skip
+    samples = [one for one in found if one is not None]
+    return float(np.mean(samples)) if samples else 0.0
+
+
+def moved_in_time(fired: Array, seed: int = 0) -> Array:
+    """Spikes [T, B, n], each neuron's turned by steps of its own: who causes whom is lost.
+
+    Rates and wiring stay, so what a measure still finds is theirs.
+    """
+    steps = len(fired)
+    turns = np.random.default_rng(seed).integers(steps, size=fired.shape[1:])
+    samples = [
+        np.take_along_axis(fired[:, b], (np.arange(steps)[:, None] + turns[b]) % steps, 0)
+        for b in range(fired.shape[1])
+    ]
+    return np.stack(samples, 1)
+
+
+def _branching(spikes: Array, joined: Array, window_steps: int) -> float | None:
+    """That of one sample's spikes [T, n]; None where nobody fired."""
+    total = np.concatenate([np.zeros_like(spikes[:1]), np.cumsum(spikes, 0)])
     window: Array = total[window_steps:] - total[:-window_steps]  # of steps t .. t + window - 1
-    mine = spikes[window_steps : steps - window_steps]
+    mine = spikes[window_steps : len(spikes) - window_steps]
+    count = mine.sum(0)
+    if not count.any():
+        return None
     after = window[window_steps + 1 : len(window)] @ joined.T
     before = window[: len(mine)] @ joined
-    ratio = after[: len(mine)] / np.maximum(before, 1.0)
-    count = mine.sum(0)
+    ratio = after[: len(mine)].astype(np.float64) / np.maximum(before, 1.0)
     each = (mine * ratio).sum(0) / np.maximum(count, 1.0)
-    samples = [float(each[b][count[b] > 0].mean()) for b in range(batch) if count[b].any()]
-    return float(np.mean(samples)) if samples else 0.0
+    return float(each[count > 0].mean())

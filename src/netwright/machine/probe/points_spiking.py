@@ -1,4 +1,4 @@
-"""Kernels of spiking networks: membranes, rows of synapses, products of spikes, noise."""
+"""Kernels of spiking networks: membranes, synapses fixed and learning, products, noise."""
 
 from __future__ import annotations
 
@@ -185,6 +185,54 @@ def noise() -> Iterator[KernelPoint]:
     yield point("tick", "int64", (1,), (dense("int64", 1),))
 
 
+def plastic() -> Iterator[KernelPoint]:
+    """Synapses that learn: so many spikes of sources and targets, rows and columns drawn evenly."""
+    for regime, synapses in ((Regime.WARM, 2**14), (Regime.CACHED, 2**18), (Regime.COLD, 2**24)):
+        for spikes, degree in product((1, 8, 64), (32, 256)):
+            neurons = synapses // degree
+            if spikes > neurons // 2:
+                continue
+            for made in (_summed(neurons, degree, spikes), _learning(neurons, degree, spikes)):
+                yield replace(made, regime=regime, between_bytes=STATE_BYTES * neurons)
+    for count in (512, 8192, 65536):
+        x, spikes_of_all = dense("fp32", 1, count), dense("fp32", 1, 1, count)
+        yield point("spike_trace", "fp32", (count,), (x, spikes_of_all), (0.9, 0.1))
+        both = spikes_of_all, spikes_of_all
+        yield point(
+            "astrocyte", "fp32", (2 * count,), (dense("fp32", 1, 1), *both), (0.01, 100.0, 0.1)
+        )
+
+
+def _row_list(neurons: int, degree: int) -> tuple[ProbeOperand, ProbeOperand]:
+    """Starts and other ends of as many synapses each."""
+    starts = ProbeOperand("int32", (1, neurons + 1), (0, 4), 4 * neurons + 4, True, degree)
+    return starts, replace(dense("int32", neurons * degree, resident=True), below=neurons)
+
+
+def _summed(neurons: int, degree: int, spikes: int) -> KernelPoint:
+    starts, target = _row_list(neurons, degree)
+    fired_ = replace(dense("fp32", 1, 1, neurons), ones=(spikes, neurons))
+    weight = dense("fp32", 1, neurons * degree, resident=True)
+    operands = (dense("fp32", 1, 1, neurons), fired_, weight, starts, None, target)
+    sizes = (1 + spikes, 1 + spikes * degree, neurons)
+    return point("plastic_connect", "fp32", sizes, operands, (float(spikes),))
+
+
+def _learning(neurons: int, degree: int, spikes: int) -> KernelPoint:
+    starts, other = _row_list(neurons, degree)
+    columns = ProbeOperand("int32", (neurons + 1,), (4,), 4 * neurons + 4, True, degree)
+    fired_ = replace(dense("fp32", 1, 1, neurons), ones=(spikes, neurons))
+    trace, ends = dense("fp32", 1, neurons), dense("fp32", neurons * degree, resident=True)
+    number = replace(other, below=neurons * degree)
+    operands = (
+        dense("fp32", 1, neurons * degree, resident=True), fired_, fired_, trace, trace,
+        dense("fp32", 1, 1), starts, None, other, ends, columns, number, other, ends,
+    )  # fmt: skip
+    touched = 1 + spikes * degree
+    parameters = (0.15, float(spikes), float(spikes))
+    return point("stdp", "fp32", (touched, touched, 2 * neurons), operands, parameters)
+
+
 def spiking_points() -> tuple[KernelPoint, ...]:
     """Everything above."""
-    return (*neurons(), *synapses(), *matrix_rows(), *products(), *noise())
+    return (*neurons(), *synapses(), *matrix_rows(), *products(), *noise(), *plastic())

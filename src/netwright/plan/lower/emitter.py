@@ -71,7 +71,10 @@ class Store:
 @final
 @dataclass(slots=True)
 class Emitter:
-    """The state of lowering one entry. `low` and `high` bound its symbols; `renewed`: states after."""
+    """The state of lowering one entry. `low` and `high` bound its symbols.
+
+    `renewed`: the values that states have after it.
+    """
 
     graph: Graph
     store: Store

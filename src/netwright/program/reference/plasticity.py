@@ -16,9 +16,8 @@ Array: TypeAlias = NDArray[Any]
 def _ends(call: Call, first: int) -> tuple[Array, Array, Array]:
     """Synapse numbers, sources and targets of the rows whose starts are operand `first`."""
     starts, numbers, targets = call.given(first), call.optional(first + 1), call.given(first + 2)
-    places = [np.arange(block[0], block[-1]) for block in starts]
-    rows = [np.repeat(np.arange(len(block) - 1), np.diff(block)) for block in starts]
-    place, source = np.concatenate(places), np.concatenate(rows)
+    place: Array = np.concatenate([np.arange(int(b[0]), int(b[-1])) for b in starts])
+    source: Array = np.concatenate([np.repeat(np.arange(len(b) - 1), np.diff(b)) for b in starts])
     return place if numbers is None else numbers[place], source, targets[place]
 
 
