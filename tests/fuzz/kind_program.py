@@ -17,6 +17,7 @@ from netwright.frontends.onnx import load_onnx
 from netwright.graph.circuit import Circuit
 from netwright.graph.extent import Extent, symbol
 from netwright.graph.graph import Graph
+from netwright.graph.liquid import Grid, Learning, liquid, wires
 from netwright.graph.ops.neuron import CubaLif
 from netwright.graph.ops.neuron_rule import Discretisation, Reset
 from netwright.graph.synapses import Chance, Matrix, Pairs
@@ -101,6 +102,8 @@ def _seeds(folder: Path) -> list[Path]:
     graphs = [load_onnx(path, {"batch": 2}) for path in small_models(folder)]
     planned += [make_plan(graph, machine, Infer()) for graph in graphs]
     planned.append(make_plan(_circuit(), machine, Stream(steps=20)))
+    learns = liquid(wires(Grid((4, 4, 2), 20)), 2, Learning())
+    planned.append(make_plan(learns, machine, Stream(steps=10)))
     programs = [_program(), *(_alone(plan.program) for plan in planned)]
     paths = [folder / f"seed{i}.nwp" for i in range(len(programs))]
     for program, path in zip(programs, paths, strict=True):

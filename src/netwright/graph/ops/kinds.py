@@ -91,13 +91,5 @@ KINDS: tuple[type[OpKind], ...] = (
     Where,
 )
 
-# What only learning holds, never run natively: backward passes run in torch and by the reference,
-# plastic synapses by the reference.
-TRAINING_KINDS: tuple[type[OpKind], ...] = (
-    Astrocyte,
-    FunctionGradient,
-    PlasticConnect,
-    ScatterAdd,
-    Stdp,
-    Trace,
-)
+# What only learning holds, never run natively: backward passes run in torch and by the reference.
+TRAINING_KINDS: tuple[type[OpKind], ...] = (FunctionGradient, ScatterAdd)
