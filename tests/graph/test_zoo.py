@@ -15,6 +15,13 @@ from netwright.graph.zoo import gpt, llama, mlp, mobilenet_v1, resnet
 from netwright.graph.zoo.gpt import GptSizes
 from netwright.graph.zoo.llama import LlamaSizes
 from netwright.graph.zoo.resnet import ResnetSizes
+from netwright.graph.zoo.wired import (
+    WiredSizes,
+    barabasi_albert,
+    erdos_renyi,
+    watts_strogatz,
+    wired,
+)
 
 
 class Weights:
@@ -133,3 +140,33 @@ def test_mobilenet_with_wider_groups_does_so_many_times_the_depthwise_products()
     of = [{w.name: w.macs for w in a.works if w.name.startswith("depth")} for a in (plain, wide)]
     assert sum(of[1].values()) == 4 * sum(of[0].values())
     assert wide.macs - plain.macs == 3 * sum(of[0].values())
+
+
+@pytest.mark.parametrize("kind", [barabasi_albert, erdos_renyi, watts_strogatz])
+def test_random_graphs_have_the_edges_of_their_kind(kind):
+    nodes = 32
+    counts = [len(kind(nodes, np.random.default_rng(seed))) for seed in range(40)]
+    # Five for each node but the first five; the expected share of pairs; two for each node.
+    expected = {barabasi_albert: 5 * (nodes - 5), watts_strogatz: 2 * nodes}.get(kind)
+    if expected is not None:
+        assert set(counts) == {expected}
+    else:
+        pairs = nodes * (nodes - 1) / 2
+        assert abs(np.mean(counts) - 0.2 * pairs) < 4 * np.sqrt(0.16 * pairs / len(counts))
+    edges = kind(nodes, np.random.default_rng(0))
+    assert all(0 <= a < b < nodes for a, b in edges)
+    assert edges == kind(nodes, np.random.default_rng(0))
+    assert edges != kind(nodes, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("kind", [barabasi_albert, erdos_renyi, watts_strogatz])
+def test_randomly_wired_networks_are_valid_and_run(kind):
+    network = wired(kind, WiredSizes(nodes=7, stages=2, width=4, image=32, classes=3))
+    verify(network)
+    image = np.random.default_rng(0).normal(size=(1, 3, 32, 32))
+    found, _ = interpret(network, {"image": image}, {}, {})
+    (logits,) = found.values()
+    assert logits.shape == (1, 3)
+    assert np.isfinite(logits).all()
+    halved = {t.shape[2] for t in network.tensors if t.name.startswith("s1n") and "norm" in t.name}
+    assert halved == {2}

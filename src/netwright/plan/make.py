@@ -32,6 +32,7 @@ from netwright.plan.precision import (
     with_losses,
 )
 from netwright.plan.predict import Where
+from netwright.plan.scratchpad_decision import scratchpad_decision
 from netwright.plan.slim import chunk_decision, slimmed, widest
 from netwright.transform.standard import standard
 
@@ -46,7 +47,8 @@ def silent(what: str, share: float) -> None:
 def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = silent) -> Plan:
     """Plans a graph for one device of a machine.
 
-    `progress` is told what is being done and which share of it, while precision is chosen.
+    `progress` is told what is being done and which share of it, while precision is chosen or a
+    scratchpad is planned.
 
     Raises:
         JobError: the job does not suit the graph.
@@ -79,11 +81,12 @@ def make_plan(graph: Graph, machine: Machine, job: Job, progress: Progress = sil
         for r in rewrites
         if r.count
     )
+    scratchpad = scratchpad_decision(found.graph, machine, found.unit, job, progress)
     return Plan(
         graph,
         machine,
         job,
-        (*fusion, *precision, *found.decisions, *_runs(found)),
+        (*fusion, *precision, *found.decisions, *_runs(found), *scratchpad),
         found.predictions,
         found.memory,
         found.program,

@@ -48,7 +48,7 @@ def scratchpad_records(
             index[root] = len(buffers)
             buffers.append(
                 MemoryBuffer(
-                    math.ceil(math.prod(sizes) * value.format.bits_per_element / 8),
+                    max(1, math.ceil(math.prod(sizes) * value.format.bits_per_element / 8)),
                     alignment_bytes,
                     from_start=value.role is Role.INPUT,
                     to_end=root in outputs,
