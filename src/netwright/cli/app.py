@@ -18,6 +18,7 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "plan": ("netwright.cli.plan:plan", "Plan a network for a machine, here or not."),
     "simulate": ("netwright.cli.simulate:simulate", "Simulate a network on a machine."),
     "schedule": ("netwright.cli.schedule:schedule", "Schedule a pipeline over many workers."),
+    "parallel": ("netwright.cli.parallel:parallel", "Lay training over a cluster: t x p x d."),
     "train": ("netwright.cli.train:train", "Train a network in worker processes."),
     "report": ("netwright.cli.report:report", "Write the report of a kept run: one page."),
     "demo": ("netwright.cli.demo:demo", "SmolLM2-135M here, then planned for five machines."),

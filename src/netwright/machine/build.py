@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from netwright.errors import MachineError
 from netwright.machine.build_array import build_array
+from netwright.machine.collectives import CollectiveMethod
 from netwright.machine.document import Document
 from netwright.machine.machine import (
     Axis,
@@ -83,7 +84,8 @@ def build(document: Document, where: str) -> Machine:
         ),
         links=tuple(
             Link(
-                **link.model_dump(exclude={"source"}),
+                **link.model_dump(exclude={"source", "collectives"}),
+                collectives=tuple(CollectiveMethod(**m.model_dump()) for m in link.collectives),
                 source=find(link.source, f"links.{link.name}.source"),
             )
             for link in section.links

@@ -117,6 +117,8 @@ def overlay(base: Document, over: Document) -> Document:
             result[key] = overlay(cast(Document, below), cast(Document, value))
         elif isinstance(below, list) and isinstance(value, list):
             result[key] = _merge_named(cast(list[Any], below), cast(list[Any], value))
+            if key == "axes":  # outermost first: what a file says comes before what it extends
+                result[key] = _first(result[key], cast(list[Any], value))
         else:
             result[key] = value
     return result
@@ -130,6 +132,14 @@ def _merge_named(base: list[Any], over: list[Any]) -> list[Any]:
     for name, item in above.items():
         result[name] = overlay(result.get(name, {}), item)
     return list(result.values())
+
+
+def _first(merged: list[Any], over: list[Any]) -> list[Any]:
+    """The sections that `over` names in its order, then the others."""
+    every, names = _named(merged), _named(over)
+    if every is None or names is None:
+        return merged
+    return [every[name] for name in (*names, *(name for name in every if name not in names))]
 
 
 def _named(items: list[Any]) -> dict[str, Document] | None:

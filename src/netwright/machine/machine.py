@@ -8,6 +8,7 @@ from enum import Enum
 from typing import final
 
 from netwright.machine.array import SpatialArray
+from netwright.machine.collectives import CollectiveMethod
 from netwright.machine.spiking import SpikingMesh
 from netwright.machine.table import Table
 from netwright.machine.tiles import MatrixTiles
@@ -182,7 +183,9 @@ class Memory:
 class Link:
     """What joins the members of an axis, or a device with its host (`axis` is "host").
 
-    The bandwidth is that of one member in one direction.
+    The bandwidth is that of one member in one direction, over all of its `ports`: one innermost
+    member uses one port. `collectives`: how a library's collectives run over it; none: a ring at
+    the full bandwidth.
     """
 
     name: str
@@ -191,6 +194,8 @@ class Link:
     bandwidth_bytes_per_second: float
     source: Source
     latency_seconds: float | None = None
+    ports: int = 1
+    collectives: tuple[CollectiveMethod, ...] = ()
 
 
 @final

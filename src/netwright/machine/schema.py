@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from netwright.machine.array import DIM_CLASSES
+from netwright.machine.collectives import Form
 from netwright.machine.machine import Basis, MachineKind, Management, Topology
 from netwright.machine.table import Regime
 
@@ -164,6 +165,16 @@ class MemorySection(Section):
     source: str | None = None
 
 
+class CollectiveSection(Section):
+    """`links[].collectives[]`: one way to run a collective over the link."""
+
+    name: Name
+    form: Form
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    start_seconds: NotNegative = 0.0
+    hop_seconds: NotNegative = 0.0
+
+
 class LinkSection(Section):
     """`links[]`: the bandwidth of one member in one direction."""
 
@@ -172,6 +183,8 @@ class LinkSection(Section):
     topology: Topology
     bandwidth_bytes_per_second: Positive
     latency_seconds: NotNegative | None = None
+    ports: Count = 1
+    collectives: Annotated[list[CollectiveSection], Field(max_length=32)] = []
     source: str | None = None
 
 

@@ -1,0 +1,1 @@
+"""(Transformer, Machine) → Layout: tensor x pipeline x data parallel training of a cluster."""
