@@ -1,21 +1,15 @@
-"""A liquid that learns, on one core: CPU seconds a biological second, beside reference and Brian2.
+"""A liquid that learns, on one core: CPU seconds a biological second, beside the reference.
 
-    python -m benchmarks.plasticity [--brian2 PYTHON]
+    python -m benchmarks.plasticity
 
 1,000 neurons on a grid, 784 inputs, 134,163 synapses with STDP under one astrocyte, steps of 1 ms
 (`graph.liquid`). Inputs fire by chance, 5 % a step on average, at rates of their own. Ours and the
-reference take turns; the reference runs fewer steps, scaled to a second. Brian2 is given the same
-wiring, weights and input spikes; it clips weights event by event, so spikes differ a little.
+reference take turns; the reference runs fewer steps, scaled to a second.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import tempfile
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,7 +17,7 @@ import numpy as np
 
 import netwright as nw
 from netwright.graph.interpret import Interpreter
-from netwright.graph.liquid import Grid, Learning, Wires, liquid, wires
+from netwright.graph.liquid import Grid, Learning, liquid, wires
 from netwright.run.native import NativeRuntime
 
 STEPS, PIECE, OF_REFERENCE, TURNS = 10_000, 1000, 40, 5
@@ -60,24 +54,7 @@ def reference(step: Interpreter, spikes: np.ndarray) -> float:
     return (time.process_time() - began) * 1000.0 / OF_REFERENCE
 
 
-def brian2(python: str, known: Wires, spikes: np.ndarray) -> dict[str, Any]:
-    """What the peer's file prints."""
-    step, index = np.nonzero(spikes[:, 0])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "case.npz"
-        np.savez(
-            path, inputs=known.inputs, neurons=known.neurons, source=known.source,
-            target=known.target, weight=known.weight, step=step, input=index, steps=STEPS,
-        )  # fmt: skip
-        peer = Path(__file__).with_name("plasticity_brian2.py")
-        done = subprocess.run([python, peer, path], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--brian2", metavar="PYTHON")
-    options = parser.parse_args()
     known = wires(Grid((10, 10, 10), 784))
     graph, spikes = liquid(known, 1, Learning()), given(known.inputs)
     program = nw.plan(graph, nw.machine("epyc-7763"), nw.Stream(steps=PIECE)).lower()
@@ -88,11 +65,6 @@ def main() -> None:
     print(f"{len(known.source)} synapses, {spikes.sum() / STEPS:.1f} input spikes a step")
     print(f"netwright  {median(taken):.4f} ({min(taken):.4f}) s, {fired / STEPS:.1f} spikes a step")
     print(f"reference  {median(slow):.2f} ({min(slow):.2f}) s")
-    if options.brian2:
-        found = brian2(options.brian2, known, spikes)
-        peer = found["cpu_seconds"]
-        rate = found["spikes"] / STEPS
-        print(f"{found['peer']}  {median(peer):.3f} ({min(peer):.3f}) s, {rate:.1f} spikes a step")
 
 
 if __name__ == "__main__":
