@@ -1,4 +1,4 @@
-// Packing of float weights at plan time (kernels/float_pack.hpp).
+// Packing of weights at plan time (kernels/float_pack.hpp, kernels/quant_lookup.hpp).
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "kernels/float_pack.hpp"
+#include "kernels/quant_blocks.hpp"
+#include "kernels/quant_lookup.hpp"
 
 namespace nb = nanobind;
 
@@ -70,11 +72,26 @@ nb::bytes pack_conv_transpose(const Weight4& weight, std::pair<std::int64_t, std
   return nb::borrow<nb::bytes>(result);
 }
 
+// Rows of whole blocks, as a file has them.
+nb::bytes pack_lookup_of(const nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>& weight, std::uint8_t format,
+                         std::int64_t outputs, std::int64_t inputs) {
+  const auto form = static_cast<Format>(format);
+  constexpr std::int64_t most = std::int64_t{1} << 24;
+  if (form != Format::tq1_0 && form != Format::tq2_0) throw std::invalid_argument("only tq1_0 and tq2_0 have bit planes");
+  if (outputs < 1 || outputs > most || inputs < 1 || inputs > most || inputs % kLookupBlock) throw std::invalid_argument("a size is out of range");
+  if (std::int64_t(weight.size()) != outputs * row_bytes(form, inputs)) throw std::invalid_argument("the bytes are not those of the sizes");
+  nb::object result = uninitialised(lookup_bytes(outputs, inputs, 2));
+  pack_lookup(form, weight.data(), outputs, inputs, reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(result.ptr())));
+  return nb::borrow<nb::bytes>(result);
+}
+
 }  // namespace
 
 void add_float_pack(nb::module_& module) {
   using namespace nb::literals;
   module.def("pack_gemm", &pack_gemm, "weight"_a, "The bytes that gemm_packed reads, from fp32 [N, K] of any strides.");
+  module.def("pack_lookup", &pack_lookup_of, "weight"_a, "format"_a, "outputs"_a, "inputs"_a,
+             "The bytes that matmul_lookup reads, from the bytes of tq1_0 (26) or tq2_0 (27).");
   module.def("pack_conv", &pack_conv, "weight"_a, "groups"_a = 1, "The bytes that conv_packed reads, from fp32 [O, C/groups, kh, kw].");
   module.def("pack_conv_transpose", &pack_conv_transpose, "weight"_a, "strides"_a, "dilations"_a, "groups"_a = 1,
              "The bytes that conv_transpose reads at these strides and dilations, from fp32 [C, O/groups, kh, kw].");

@@ -9,12 +9,15 @@
 //   int8  q[K]          x ~ scale * q
 //   int16 sum[K / 16]   sums of 16 neighbours (ggml's q8_K bsums)
 //   fp32  scale[B]      signed: the element of largest magnitude becomes -127
-// lut4x256, K a multiple of 256, B = K / 256, one row: what matmul_lookup reads
-//   uint8 entry[K / 4][16]  entry i of four neighbours a: 128 + nearest(127 / largest * (+-a0 +-a1 +-a2 +-a3)), where bit j
-//                           of i makes a_j's sign plus, and `largest` is the block's largest |a0| + |a1| + |a2| + |a3|
-//   fp32  scale[B]          largest / 127
-//   fp32  sum[B]            of the block's activations
-// Every array starts at a multiple of its element size. 44 bytes for each 32, 292 and 1032 for each 256,
+// lut4x256, K a multiple of 256, B = K / 256, G = K / 4 groups, one row: what matmul_lookup reads, from the q of act8x256
+//   uint8  entry[G][16]  entry i of a group: the low byte of the sum of those of its four q whose bit of i is set, less
+//                        the sum of the negative ones of the four: from 0 to 512
+//   uint16 high[G]       bit i: that number is above 255
+//   uint32 wide[B]       bit p: one of groups 2p and 2p + 1 of the block has a bit in `high`
+//   fp32   scale[B]      as in act8x256
+//   int32  base[B]       the sum of the block's negative q
+//   int32  sum[B]        of all its q
+// Every array starts at a multiple of its element size. 44 bytes for each 32, 292 and 1168 for each 256,
 // no padding.
 #pragma once
 
@@ -24,12 +27,14 @@
 
 namespace netwright {
 
+inline constexpr std::int64_t kTableBlockBytes = 1024 + 128 + 4 * 4;
+
 // Bytes of one row of `k` elements; -1 for another format or a `k` that is no whole number of blocks.
 constexpr std::int64_t activation_row_bytes(Format format, std::int64_t k) {
   if (k < 0) return -1;
   if (format == Format::act8x32 && k % 32 == 0) return k / 32 * 44;
   if (format == Format::act8x256 && k % 256 == 0) return k / 256 * 292;
-  if (format == Format::lut4x256 && k % 256 == 0) return k / 256 * 1032;
+  if (format == Format::lut4x256 && k % 256 == 0) return k / 256 * kTableBlockBytes;
   return -1;
 }
 
@@ -62,13 +67,19 @@ struct Activation256 {
 // One lut4x256 row, taken apart.
 struct ActivationTables {
   const std::uint8_t* entry;
+  const std::uint16_t* high;
+  const std::uint32_t* wide;
   const float* scale;
-  const float* sum;
+  const std::int32_t* base;
+  const std::int32_t* sum;
 
   ActivationTables(const std::byte* row, std::int64_t k)
       : entry(reinterpret_cast<const std::uint8_t*>(row)),
-        scale(reinterpret_cast<const float*>(row + k * 4)),
-        sum(scale + k / 256) {}
+        high(reinterpret_cast<const std::uint16_t*>(row + k * 4)),
+        wide(reinterpret_cast<const std::uint32_t*>(high + k / 4)),
+        scale(reinterpret_cast<const float*>(wide + k / 256)),
+        base(reinterpret_cast<const std::int32_t*>(scale + k / 256)),
+        sum(base + k / 256) {}
 };
 
 }  // namespace netwright

@@ -98,7 +98,12 @@ NETWRIGHT_INLINE void quantize_piece(const float* x, std::int64_t first, int cou
                                      std::int64_t k) {
   if (format == Format::act8x32) return quantize_blocks_32(x, first, count / 32, row, k);
   if (format == Format::lut4x256) {
-    for (int i = 0; i < count; i += 256) table_block_256(x + i, first + i, row, k);
+    for (int i = 0; i < count; i += 256) {
+      alignas(4) std::byte one[activation_row_bytes(Format::act8x256, 256)];
+      quantize_block_256(x + i, 0, one, 256);
+      const Activation256 block(one, 256);
+      table_block_256(block.q, block.scale[0], (first + i) / 256, row, k);
+    }
     return;
   }
   for (int i = 0; i < count; i += 256) quantize_block_256(x + i, first + i, row, k);

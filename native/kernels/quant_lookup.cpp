@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/activation.hpp"
 #include "kernels/quant_check.hpp"
+#include "kernels/quant_decode.hpp"
 #include "kernels/quant_half.hpp"
 #include "kernels/quant_opcodes.hpp"
 
@@ -19,7 +19,7 @@ const char* check::matmul_lookup(const Call& call) {
   NETWRIGHT_TRY(block_rows(x, 4));
   NETWRIGHT_REFUSE_IF(!in_range(call, 0, 2, 1, std::int64_t{1} << 24), "K or N is out of range");
   NETWRIGHT_REFUSE_IF(!in_range(call, 2, 1, 1, kMostLookupBits), "codes have 1 to 4 bits");
-  NETWRIGHT_REFUSE_IF(!std::isfinite(call.real(3)), "the zero of the codes is not finite");
+  NETWRIGHT_REFUSE_IF(!in_range(call, 3, 1, 0, 15), "the zero of the codes is no code");
   const std::int64_t inputs = call.parameter[0], outputs = call.parameter[1];
   NETWRIGHT_REFUSE_IF(inputs % kLookupBlock, "K is no multiple of 256");
   NETWRIGHT_REFUSE_IF(x.shape[0] != out.shape[0] || x.shape[1] != inputs || out.shape[1] != outputs, "shapes do not agree with K and N");
@@ -40,7 +40,7 @@ LookupProduct product_of(const Call& call) {
   const Operand &out = call.operand[0], &x = call.operand[1];
   LookupProduct product{};
   product.bits = static_cast<int>(call.parameter[2]);
-  product.offset = static_cast<float>(((1 << product.bits) - 1) / 2.0 - call.real(3));
+  product.zero = static_cast<std::int32_t>(call.parameter[3]);
   QuantProduct& plain = product.plain;
   plain.out = reinterpret_cast<float*>(out.data);
   plain.x = x.data;
@@ -58,26 +58,19 @@ LookupProduct product_of(const Call& call) {
   return product;
 }
 
-// Where the four bits of a plane, a row and a pair of groups lie: a byte of the block's vectors.
-int byte_of(int bits, int pair, int plane, int row) {
-  const int lone = bits % 2 == 1 && plane == bits - 1;
-  const int vector = lone ? plane : plane / 2 * 2 + row / 16;
-  const int byte = lone ? row % 16 * 2 + row / 16 : row % 16 * 2 + plane % 2;
-  return (pair * bits + vector) * 32 + byte;
-}
-
 float dot_row(const LookupProduct& product, const ActivationTables& x, const std::uint8_t* tile, int row) {
   float sum = 0.0f;
   for (std::int64_t block = 0; block < product.plain.k / kLookupBlock; ++block, tile += lookup_block_bytes(product.bits)) {
-    std::int32_t dot = -128 * 64 * ((1 << product.bits) - 1);
+    std::int32_t dot = product.offset(x, block);
     for (int pair = 0; pair < 32; ++pair)
       for (int plane = 0; plane < product.bits; ++plane) {
-        const std::uint8_t both = tile[2 * kLookupRows + byte_of(product.bits, pair, plane, row)];
+        const std::uint8_t both = tile[2 * kLookupRows + lookup_byte(product.bits, pair, plane, row)];
         const std::uint8_t* entry = x.entry + block * 1024 + pair * 32;
-        dot += (entry[both & 15] + entry[16 + (both >> 4)]) << plane;
+        const std::uint16_t* high = x.high + block * 64 + pair * 2;
+        const int even = both & 15, odd = both >> 4;
+        dot += (entry[even] + (high[0] >> even & 1) * 256 + entry[16 + odd] + (high[1] >> odd & 1) * 256) << plane;
       }
-    const float value = std::fma(static_cast<float>(dot), 0.5f * x.scale[block], product.offset * x.sum[block]);
-    sum = std::fma(half_to_float(load_u16(tile + 2 * row)), value, sum);
+    sum = std::fma(static_cast<float>(dot), half_to_float(load_u16(tile + 2 * row)) * x.scale[block], sum);
   }
   return sum;
 }
@@ -95,6 +88,24 @@ void rows_scalar(const LookupProduct& product, std::int64_t begin, std::int64_t 
 }
 
 }  // namespace
+
+void pack_lookup(Format format, const std::uint8_t* weight, std::int64_t outputs, std::int64_t inputs, std::uint8_t* packed) {
+  const DecodeBlock decode = block_decoder(format);
+  const std::int64_t blocks = inputs / kLookupBlock, block_bytes = block_size(format).bytes;
+  std::fill_n(packed, lookup_bytes(outputs, inputs, 2), std::uint8_t{0});
+  DecodedBlock one;
+  for (std::int64_t n = 0; n < outputs; ++n)
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const std::uint8_t* from = weight + (n * blocks + block) * block_bytes;
+      std::uint8_t* to = packed + (n / kLookupRows * blocks + block) * lookup_block_bytes(2);
+      const int row = static_cast<int>(n % kLookupRows);
+      decode(from, one);
+      std::copy_n(from + block_bytes - 2, 2, to + 2 * row);  // both formats end with their fp16 scale
+      for (int i = 0; i < kLookupBlock; ++i)
+        for (int plane = 0; plane < 2; ++plane)
+          to[2 * kLookupRows + lookup_byte(2, i / 8, plane, row)] |= static_cast<std::uint8_t>(((one.q[i] + 1) >> plane & 1) << i % 8);
+    }
+}
 
 void lookup_put(const QuantProduct& product, std::int64_t token, std::int64_t begin, std::int64_t end, const float* sum) {
   float* out = product.out + token * product.out_stride;

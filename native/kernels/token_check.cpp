@@ -7,9 +7,9 @@ namespace netwright::check {
 
 const char* quantize_rows(const Call& call) {
   NETWRIGHT_TRY(counts(call, 2, 2, 0));
-  NETWRIGHT_TRY(matrix(call.operand[1]));
   const Operand &out = call.operand[0], &x = call.operand[1];
   NETWRIGHT_REFUSE_IF(!is_activation_row(out.format), "out is not act8x32, act8x256 or lut4x256");
+  NETWRIGHT_TRY(out.format == Format::lut4x256 && x.format == Format::act8x256 ? activation_rows(x) : matrix(x));
   NETWRIGHT_REFUSE_IF(overlap(out, x), "out overlaps what is read");
   NETWRIGHT_TRY(block_rows(out, 4));
   return out.shape[0] == x.shape[0] && out.shape[1] == x.shape[1] ? nullptr : "shapes do not agree";

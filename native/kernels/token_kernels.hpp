@@ -63,11 +63,17 @@ void rms_norm(const Call& call) {
 
 void quantize_rows(const Call& call) {
   const Operand &out = call.operand[0], &x = call.operand[1];
-  const std::int64_t k = x.shape[1];
-  const auto [begin, end] = piece(call, x.shape[0]);
-  for (std::int64_t row = begin; row < end; ++row)
-    for (std::int64_t first = 0; first < k; first += kChunk)
+  const std::int64_t k = x.shape[1], chunks = (k + kChunk - 1) / kChunk;
+  const auto [begin, end] = piece(call, x.shape[0] * chunks);
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    const std::int64_t row = unit / chunks, first = unit % chunks * kChunk;
+    if (x.format == Format::act8x256) {
+      const Activation256 from(x.data + row * x.stride[0], k);
+      table_block_256(from.q + first, from.scale[first / 256], first / 256, out.data + row * out.stride[0], k);
+    } else {
       finish_chunk(out, row, first, static_cast<int>(std::min<std::int64_t>(kChunk, k - first)), row_of(x, row) + first);
+    }
+  }
 }
 
 void glu(const Call& call) {

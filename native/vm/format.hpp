@@ -33,7 +33,7 @@ constexpr BlockSize block_size(Format format) {
     case Format::tq2_0: return {256, 66};
     case Format::act8x32: return {32, 44};
     case Format::act8x256: return {256, 292};
-    case Format::lut4x256: return {256, 1032};
+    case Format::lut4x256: return {256, 1168};
   }
   return {0, 0};
 }

@@ -58,6 +58,11 @@ def opcode_codes() -> dict: ...
 def pack_gemm(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None), device='cpu', writable=False)]) -> bytes:
     """The bytes that gemm_packed reads, from fp32 [N, K] of any strides."""
 
+def pack_lookup(weight: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], format: int, outputs: int, inputs: int) -> bytes:
+    """
+    The bytes that matmul_lookup reads, from the bytes of tq1_0 (26) or tq2_0 (27).
+    """
+
 def pack_conv(weight: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None, None), device='cpu', writable=False)], groups: int = 1) -> bytes:
     """The bytes that conv_packed reads, from fp32 [O, C/groups, kh, kw]."""
 

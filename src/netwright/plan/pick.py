@@ -103,6 +103,9 @@ class Picker:
                 cost, bound = prices.cost(offer.step)
                 seconds[index] += times * cost.seconds
                 least[index] += times * bound
+                if offer.recoded is not None:
+                    each, _ = prices.cost(offer.recoded.step)
+                    seconds[index] += times * each.seconds / offer.recoded.readers
         plain = offers[0].step
         out, x = plain.operands[0], plain.operands[1]
         shape = (

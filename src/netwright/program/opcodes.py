@@ -47,7 +47,7 @@ REAL_PARAMETERS: Mapping[str, frozenset[int]] = {
     "spike_trace": frozenset({0, 1}),
     "astrocyte": frozenset({0, 1, 2}),
     **{name: frozenset({at + 1, at + 2}) for name, at in FUNCTION_PARAMETER.items()},
-    "matmul_lookup": frozenset({3, 5, 6}),
+    "matmul_lookup": frozenset({5, 6}),
 }
 
 # Whole passes of a pipeline's workers, and messages between them: processes do these, no kernel of

@@ -33,15 +33,16 @@ def matmul_dense(opcode: str, operands: Views, parameters: Parameters) -> Work:
 
 
 def matmul_lookup(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """An int8 lookup and an addition for four bits of a plane: T N K bits / 2 operations.
+    """Four int8 operations (index, lookup, widening, addition) for four bits of a plane: T N K bits.
 
-    Sizes: (T, K, N); variant: `bits` and their number. Making the tables is a task of its own.
+    Sizes: (T, K, N); variant: `bits` and their number. Making the tables is a task of its own. By a
+    roofline two bits so take what their product takes: no peak rate says how fast lookups are.
     """
     out, bits = need(opcode, operands, 0), int(parameter(opcode, parameters, 2))
     inputs = int(parameter(opcode, parameters, 0))
     plain = _product(opcode, f"bits{bits}", "int8", operands, parameters[4:], inputs, out.elements)
     (arithmetic, operations), *rest = plain.operations
-    return replace(plain, operations=((arithmetic, operations * bits / 4), *rest))
+    return replace(plain, operations=((arithmetic, operations * bits / 2), *rest))
 
 
 def matmul_codes(opcode: str, operands: Views, parameters: Parameters) -> Work:

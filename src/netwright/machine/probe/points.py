@@ -55,8 +55,9 @@ class ProbeOperand:
 
     @property
     def is_told(self) -> bool:
-        """Whether its contents matter."""
-        return bool(self.ramp or self.below or self.bits or self.ones or self.turns)
+        """Whether its contents matter; tables of sums are those of normal activations."""
+        told = self.ramp or self.below or self.bits or self.ones or self.turns
+        return bool(told or self.format == "lut4x256")
 
 
 @final
@@ -116,7 +117,7 @@ def row_bytes(format_name: str, elements: int) -> int:
     elif format_name == "act8x256":
         raw = elements + elements // 16 * 2 + elements // 256 * 4
     elif format_name == "lut4x256":
-        raw = elements // 256 * 1032
+        raw = elements // 256 * 1168
     else:
         block, size = BLOCKS[format_name]
         return elements // block * size

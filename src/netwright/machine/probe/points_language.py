@@ -40,6 +40,23 @@ def products() -> Iterator[KernelPoint]:
                 yield point("matmul_quant", fmt, (rows, inputs, outputs), operands, (0, 0.0, 0.0))
 
 
+def lookups() -> Iterator[KernelPoint]:
+    """matmul_lookup for codes of two bits: one row at every shape, more at some."""
+    grid = product(enumerate((1, 2, 4, 16, 96)), enumerate(INPUTS), enumerate(OUTPUTS))
+    for (a, rows), (b, inputs), (c, outputs) in grid:
+        if rows * inputs * outputs <= LARGEST_PRODUCT and (rows == 1 or (a + b + c) % 2 == 0):
+            raw = -(-outputs // 32) * (inputs // 256) * (64 + 32 * 256 // 4)
+            operands = (
+                dense("fp32", rows, outputs),
+                dense("lut4x256", rows, inputs),
+                dense("bytes", raw, resident=True),
+                None,
+                None,
+            )
+            sizes, parameters = (rows, inputs, outputs), (inputs, outputs, 2, 1, 0, 0.0, 0.0)
+            yield point("matmul_lookup", "bits2", sizes, operands, parameters)
+
+
 def float_products() -> Iterator[KernelPoint]:
     """matmul_dense: weights as shipped in plain floats."""
     for fmt in ("fp16", "fp32", "bf16"):
@@ -106,6 +123,8 @@ def rows_of_tokens() -> Iterator[KernelPoint]:
                 yield point("glu", fmt, sizes, (out, x, x), (9, 0.0, 0.0))
                 if fmt != "fp32":
                     yield point("quantize_rows", fmt, sizes, (out, x))
+            both = (dense("lut4x256", rows, inner), dense("act8x256", rows, inner))
+            yield point("quantize_rows", "lut4x256", (rows, inner), both)
         for heads in (2, 8, 32):
             sizes = (rows, heads, 64)
             x = dense("fp32", *sizes)
@@ -120,6 +139,6 @@ def rows_of_tokens() -> Iterator[KernelPoint]:
 
 def language_points() -> tuple[KernelPoint, ...]:
     """Everything above, the most used first."""
-    return tuple(cold_too((*products(), *attentions(), *float_products()))) + tuple(
+    return tuple(cold_too((*products(), *lookups(), *attentions(), *float_products()))) + tuple(
         rows_of_tokens()
     )

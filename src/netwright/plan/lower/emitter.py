@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.cost.storage import BLOCKS
 from netwright.errors import PlanError, UnsupportedError
 from netwright.graph.extent import Extent, upper
 from netwright.graph.graph import Graph
@@ -121,8 +122,9 @@ class Emitter:
         return View(buffer, 0, format_name, tuple(shape), strides)
 
     def act8_rows(self, rows: Extent, columns: int, format_name: str, name: str) -> View:
-        """A fresh int8 activation buffer of `rows` rows (native/kernels/activation.hpp)."""
-        block, block_bytes = (32, 44) if format_name == "act8x32" else (256, 292)
+        """A fresh buffer for `rows` rows of int8 activations, or of tables of their sums
+        (native/kernels/activation.hpp)."""
+        block, block_bytes = BLOCKS[format_name]
         row_bytes = columns // block * block_bytes
         buffer = self.buffer(ArenaKind.SCRATCH, self.most(rows) * row_bytes, name)
         return View(buffer, 0, format_name, (rows, columns), (row_bytes, 0))
@@ -240,6 +242,8 @@ class Emitter:
         offer = offers[self.store.pick(offers)]
         step, place = offer.step, offer.place
         operands = (*step.operands[:place], offer.weight.take(), *step.operands[place + 1 :])
+        if offer.recoded is not None:
+            operands = (operands[0], offer.recoded.take(), *operands[2:])
         self.steps.append(replace(step, operands=operands))
 
     def packed(

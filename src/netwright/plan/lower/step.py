@@ -99,16 +99,28 @@ class Weight:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Recoded:
+    """The input of a product in a form that a step before it makes, once for all its readers."""
+
+    step: Step
+    readers: int
+    take: Callable[[], View]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Offer:
     """One way to compute an operator: a step, the weight that it reads, and which operand that is.
 
-    Products read their weight second: operand 2, after what they write and their input.
+    Products read their weight second: operand 2, after what they write and their input, operand 1,
+    which may have to be recoded first.
     """
 
     name: str
     step: Step
     weight: Weight
     place: int = 2
+    recoded: Recoded | None = None
 
 
 Pick: TypeAlias = Callable[[Sequence[Offer]], int]

@@ -15,8 +15,9 @@ from netwright.graph.ops.position import CacheAppend, Rope
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.emitter import Emitter, unsupported
 from netwright.plan.lower.layout import broadcast, copied
+from netwright.plan.lower.lookup import has_planes, lookup_offer
 from netwright.plan.lower.movement import packed
-from netwright.plan.lower.step import ITEM_BYTES, View
+from netwright.plan.lower.step import ITEM_BYTES, Offer, View
 
 # Which int8 activation blocks a weight format is multiplied with (native/kernels/activation.hpp).
 ACTIVATION_FORMAT = {
@@ -154,23 +155,22 @@ def lower_linear_quantised(emitter: Emitter, op: Op) -> None:
         raise unsupported(op, "a block-format weight must be [outputs, inputs]")
     form = emitter.graph[weight].format.name
     rows = quantised(emitter, x, ACTIVATION_FORMAT[form], op.name)
-    table = emitter.weight(weight)
     out = fresh_rows(emitter, op.outputs[0], op.name)
     f = op.kind.function
-    macs = _work(emitter, (rows.shape[0], *table.shape), 1.0)
-    emitter.emit(
-        "matmul_quant",
-        [out],
-        [
-            rows,
-            table,
-            None if bias is None else float_weight(emitter, bias),
-            None if residual is None else float_rows(emitter, residual, op.name),
-        ],
-        [FUNCTION_CODES[f.name], f.alpha, f.beta],
-        op.name,
-        macs,
+    extra = (
+        None if bias is None else float_weight(emitter, bias),
+        None if residual is None else float_rows(emitter, residual, op.name),
     )
+    shipped = emitter.as_shipped(weight)
+    macs = _work(emitter, (rows.shape[0], *shipped.seen.shape), 1.0)
+    function = (FUNCTION_CODES[f.name], f.alpha, f.beta)
+    plain = emitter.step(
+        "matmul_quant", [out], [rows, shipped.seen, *extra], function, op.name, macs
+    )
+    offers = [Offer("unpacking", plain, shipped)]
+    if has_planes(emitter, weight):
+        offers.append(lookup_offer(emitter, op, (out, rows, *extra), function, macs))
+    emitter.emit_best(offers)
 
 
 def lower_rope(emitter: Emitter, op: Op) -> None:

@@ -66,17 +66,23 @@ def _encode_256(values: Array) -> NDArray[np.uint8]:
 
 
 def _encode_tables(values: Array) -> NDArray[np.uint8]:
-    """Sums of four neighbours under all signs, in the kernels' order of fp32 additions."""
-    rows, elements = values.shape
-    four = values.astype(np.float32).reshape(rows, elements // 256, 64, 4)
-    size = np.abs(four)
-    largest = (((size[..., 0] + size[..., 1]) + size[..., 2]) + size[..., 3]).max(axis=2)
-    inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest != 0)
-    sign = np.where(np.arange(16)[:, None] >> np.arange(4) & 1, 1, -1).astype(np.float32)
-    one = four[:, :, :, None, :] * sign
-    entry = ((one[..., 0] + one[..., 1]) + one[..., 2]) + one[..., 3]
-    entry = np.rint(entry * inverse[:, :, None, None]).astype(np.int8).view(np.uint8) ^ 128
-    total = np.zeros_like(largest)
-    for group in np.moveaxis(four, 2, 0):
-        total += ((group[..., 0] + group[..., 1]) + group[..., 2]) + group[..., 3]
-    return _bytes([entry, largest / np.float32(127), total], rows)
+    """Of the int8 that the values become: see `sum_tables`."""
+    return sum_tables(_encode_256(values), values.shape[1])
+
+
+def sum_tables(raw: NDArray[np.uint8], elements: int) -> NDArray[np.uint8]:
+    """Rows of act8x256 → rows of lut4x256: sums of four neighbours, chosen by four bits."""
+    rows, blocks = len(raw), elements // 256
+    q = np.ascontiguousarray(raw[:, :elements]).view(np.int8).astype(np.int32)
+    four = q.reshape(rows, blocks, 64, 4)
+    chosen = np.arange(16)[:, None] >> np.arange(4) & 1
+    negative = np.minimum(four, 0).sum(axis=3)
+    number = (four[:, :, :, None, :] * chosen).sum(axis=4) - negative[..., None]
+    above = number > 255
+    high = (above * (1 << np.arange(16))).sum(axis=3).astype(np.uint16)
+    pairs = (high.reshape(rows, blocks, 32, 2) != 0).any(axis=3)
+    wide = (pairs * (1 << np.arange(32, dtype=np.uint64))).sum(axis=2).astype(np.uint32)
+    at = elements + elements // 8
+    scale = raw[:, at : at + 4 * blocks]
+    base, total = negative.sum(axis=2, dtype=np.int32), four.sum(axis=(2, 3), dtype=np.int32)
+    return _bytes([(number & 255).astype(np.uint8), high, wide, scale, base, total], rows)

@@ -101,24 +101,27 @@ def lookup_product(
     codes: NDArray[np.uint8],
     scales: NDArray[Any],
     bits: int,
-    zero: float,
+    zero: int,
 ) -> NDArray[np.float64]:
     """Rows of tables [T, bytes] times scale * (code - zero) [N, K] → [T, N].
 
-    With signs s = 2 bit - 1 of every plane, sum u x = (sum 2^b s x + (2^n - 1) sum x) / 2, and the
-    signed sums are looked up four inputs at a time.
+    The sum of u q is that of 2^b times what plane b looks up, four inputs at a time, plus 2^n - 1
+    times the sum of the negative q, which entries have been freed of.
     """
     outputs, inputs = codes.shape
     groups, blocks = inputs // 4, inputs // BLOCK
-    entries = tables[:, : 4 * inputs].reshape(len(tables), groups, 16).astype(np.int64) - 128
-    tail = np.ascontiguousarray(tables[:, 4 * inputs :]).view(np.float32).astype(np.float64)
-    scale, total = tail[:, None, :blocks], tail[:, None, blocks:]
+    high = np.ascontiguousarray(tables[:, 4 * inputs : 4 * inputs + inputs // 2]).view(np.uint16)
+    above = (high[:, :, None] >> np.arange(16) & 1).astype(np.int64)
+    entries = tables[:, : 4 * inputs].reshape(len(tables), groups, 16) + 256 * above
+    tail = np.ascontiguousarray(tables[:, 4 * inputs + inputs // 2 + 4 * blocks :])
+    scale = tail[:, : 4 * blocks].copy().view(np.float32).astype(np.float64)[:, None, :]
+    whole = tail[:, 4 * blocks :].copy().view(np.int32).astype(np.int64)[:, None, :]
     powers = np.array([1, 2, 4, 8])
-    signed = np.zeros((len(tables), outputs, blocks))
+    dot = ((1 << bits) - 1) * whole[..., :blocks] - zero * whole[..., blocks:]
+    dot = np.repeat(dot, outputs, axis=1)
     for plane in range(bits):
         index = ((codes.reshape(outputs, groups, 4) >> plane & 1) * powers).sum(axis=2)
         found = entries[:, np.arange(groups), index].reshape(len(tables), outputs, blocks, -1)
-        signed += found.sum(axis=3) * float(1 << plane)
-    blockwise = 0.5 * signed * scale + (((1 << bits) - 1) / 2 - zero) * total
-    result: NDArray[np.float64] = (blockwise * scales).sum(axis=2)
+        dot += found.sum(axis=3) << plane
+    result: NDArray[np.float64] = (dot * scale * scales).sum(axis=2)
     return result

@@ -27,7 +27,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
     "int32": np.dtype(np.int32), "int64": np.dtype(np.int64),
     "bool": np.dtype(np.bool_), "bytes": np.dtype(np.uint8),
 }  # fmt: skip
-_ACTIVATIONS = {"act8x32": (32, 44), "act8x256": (256, 292), "lut4x256": (256, 1032)}
+_ACTIVATIONS = {"act8x32": (32, 44), "act8x256": (256, 292), "lut4x256": (256, 1168)}
 
 
 def shape_of(operand: Operand, symbols: Mapping[str, int]) -> tuple[int, ...]:

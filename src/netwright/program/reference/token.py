@@ -46,7 +46,7 @@ def matmul_lookup(call: Call) -> tuple[Array, ...]:
     """As `matmul` with tables for activations and bit planes for weights."""
     inputs, outputs = call.pair(0)
     codes, scales = unpack_lookup(call.given(1), outputs, inputs, call.whole(2))
-    product = lookup_product(call.given(0), codes, scales, call.whole(2), call.real(3))
+    product = lookup_product(call.given(0), codes, scales, call.whole(2), call.whole(3))
     return (call.finish(product, 2, 3, 4),)
 
 
