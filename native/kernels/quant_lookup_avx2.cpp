@@ -146,7 +146,7 @@ void tiles_times(const LookupProduct& product, std::int64_t t, std::int64_t begi
 }
 
 template <int kBits>
-void rows_of(const LookupProduct& product, std::int64_t begin, std::int64_t end) {
+void all_tokens(const LookupProduct& product, std::int64_t begin, std::int64_t end) {
   constexpr int kMost = kBits <= 2 ? 4 : 2;
   std::int64_t t = 0;
   for (; t + kMost <= product.plain.num_tokens; t += kMost) tiles_times<kBits, kMost>(product, t, begin, end);
@@ -155,6 +155,15 @@ void rows_of(const LookupProduct& product, std::int64_t begin, std::int64_t end)
     t += 2;
   }
   if (product.plain.num_tokens > t) tiles_times<kBits, 1>(product, t, begin, end);
+}
+
+// As many tiles as stay in the second cache meet all tokens.
+template <int kBits>
+void rows_of(const LookupProduct& product, std::int64_t begin, std::int64_t end) {
+  const std::int64_t tile_bytes = product.plain.k / kLookupBlock * lookup_block_bytes(kBits);
+  const std::int64_t tiles = product.plain.num_tokens <= 4 ? end : std::max<std::int64_t>(1, 2 * kSomeRowsBytes / tile_bytes);
+  for (std::int64_t n = begin; n < end; n += tiles * kLookupRows)
+    all_tokens<kBits>(product, n, std::min(end, n + tiles * kLookupRows));
 }
 
 void rows(const LookupProduct& product, std::int64_t begin, std::int64_t end) {

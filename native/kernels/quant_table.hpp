@@ -15,23 +15,46 @@ NETWRIGHT_INLINE std::int8_t nearest_int8(float value) {
   return rounded >= -128.0f && rounded <= 127.0f ? static_cast<std::int8_t>(rounded) : std::int8_t{-128};
 }
 
-// The sum of the negative ones of four.
-NETWRIGHT_INLINE int negatives(const std::int8_t* q) {
-  int sum = 0;
-  for (int j = 0; j < 4; ++j) sum += q[j] < 0 ? q[j] : 0;
-  return sum;
+// Of each of a block's groups: the sum of its negative ones, and of all.
+struct GroupSums {
+  std::int32_t negative[64];
+  std::int32_t total[64];
+};
+
+NETWRIGHT_INLINE void sum_groups(const std::int8_t* q, GroupSums& sums) {
+#if defined(__AVX2__)
+  const __m256i one = _mm256_set1_epi8(1), ones = _mm256_set1_epi16(1);
+  const auto put = [one, ones](std::int32_t* to, __m256i v) __attribute__((always_inline)) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_madd_epi16(_mm256_maddubs_epi16(one, v), ones));
+  };
+  for (int g = 0; g < 64; g += 8) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + 4 * g));
+    put(sums.negative + g, _mm256_min_epi8(v, _mm256_setzero_si256()));
+    put(sums.total + g, v);
+  }
+#else
+  for (int g = 0; g < 64; ++g) {
+    sums.negative[g] = sums.total[g] = 0;
+    for (int j = 0; j < 4; ++j) {
+      sums.negative[g] += q[4 * g + j] < 0 ? q[4 * g + j] : 0;
+      sums.total[g] += q[4 * g + j];
+    }
+  }
+#endif
 }
 
 // The low bytes of the sums of two groups.
-NETWRIGHT_INLINE void entries_of(const std::int8_t* q, const int (&negative)[2], std::uint8_t* entry) {
+NETWRIGHT_INLINE void entries_of(const std::int8_t* q, const std::int32_t* negative, std::uint8_t* entry) {
 #if defined(__AVX2__)
-  std::int64_t eight;
-  __builtin_memcpy(&eight, q, 8);
-  const __m256i both = _mm256_set1_epi64x(eight);
+  const auto eight = [](const void* at) __attribute__((always_inline)) {
+    std::int64_t value;
+    __builtin_memcpy(&value, at, 8);
+    return _mm256_set1_epi64x(value);
+  };
+  const __m256i both = eight(q);
   const __m256i group = _mm256_setr_epi32(0, 0, 0, 0, 0x04040404, 0x04040404, 0x04040404, 0x04040404);
   const __m256i number = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-  const auto low = static_cast<char>(-negative[0]), high = static_cast<char>(-negative[1]);
-  __m256i sum = _mm256_set_m128i(_mm_set1_epi8(high), _mm_set1_epi8(low));
+  __m256i sum = _mm256_sub_epi8(_mm256_setzero_si256(), _mm256_shuffle_epi8(eight(negative), group));
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     const __m256i bit = _mm256_set1_epi8(static_cast<char>(1 << j));
@@ -67,19 +90,17 @@ NETWRIGHT_INLINE void table_block_256(const std::int8_t* q, float scale, std::in
   const auto high = reinterpret_cast<std::uint16_t*>(row + k * 4) + block * 64;
   const auto wide = reinterpret_cast<std::uint32_t*>(row + k * 4 + k / 2);
   const auto base = reinterpret_cast<std::int32_t*>(wide + k / 256 * 2);
+  GroupSums sums;
+  sum_groups(q, sums);
   std::uint32_t pairs = 0;
   std::int32_t least = 0, total = 0;
-  for (int pair = 0; pair < 32; ++pair, q += 8) {
-    const int negative[2] = {negatives(q), negatives(q + 4)};
-    entries_of(q, negative, entry + pair * 32);
-    for (int g = 0; g < 2; ++g) {
-      const std::int8_t* four = q + 4 * g;
-      const int sum = four[0] + four[1] + four[2] + four[3];
-      high[2 * pair + g] = sum - 2 * negative[g] > 255 ? too_large(four, negative[g]) : std::uint16_t{0};
-      pairs |= static_cast<std::uint32_t>(high[2 * pair + g] != 0) << pair;
-      least += negative[g];
-      total += sum;
-    }
+  for (int pair = 0; pair < 32; ++pair) entries_of(q + 8 * pair, sums.negative + 2 * pair, entry + 32 * pair);
+  for (int g = 0; g < 64; ++g) {
+    const bool above = sums.total[g] - 2 * sums.negative[g] > 255;
+    high[g] = above ? too_large(q + 4 * g, sums.negative[g]) : std::uint16_t{0};
+    pairs |= static_cast<std::uint32_t>(above) << g / 2;
+    least += sums.negative[g];
+    total += sums.total[g];
   }
   wide[block] = pairs;
   reinterpret_cast<float*>(wide + k / 256)[block] = scale;

@@ -15,7 +15,7 @@ from netwright.graph.ops.position import CacheAppend, Rope
 from netwright.graph.tensor import TensorId
 from netwright.plan.lower.emitter import Emitter, unsupported
 from netwright.plan.lower.layout import broadcast, copied
-from netwright.plan.lower.lookup import has_planes, lookup_offer
+from netwright.plan.lower.lookup import as_shipped, has_planes, lookup_offer
 from netwright.plan.lower.movement import packed
 from netwright.plan.lower.step import ITEM_BYTES, Offer, View
 
@@ -161,7 +161,7 @@ def lower_linear_quantised(emitter: Emitter, op: Op) -> None:
         None if bias is None else float_weight(emitter, bias),
         None if residual is None else float_rows(emitter, residual, op.name),
     )
-    shipped = emitter.as_shipped(weight)
+    shipped = as_shipped(emitter, weight)
     macs = _work(emitter, (rows.shape[0], *shipped.seen.shape), 1.0)
     function = (FUNCTION_CODES[f.name], f.alpha, f.beta)
     plain = emitter.step(
