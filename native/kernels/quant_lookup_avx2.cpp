@@ -51,6 +51,14 @@ struct PlaneSums {
     }
   }
 
+  // The same of high bytes, where no sum leaves int16.
+  NETWRIGHT_INLINE void add_high(int vector, const Indices& at, __m256i even_table, __m256i odd_table) {
+    const __m256i powers = _mm256_set1_epi16(0x0201);
+    const __m256i a = _mm256_shuffle_epi8(even_table, at.even), b = _mm256_shuffle_epi8(odd_table, at.odd);
+    __m256i& sum = pair[vector / 2][vector % 2];
+    sum = _mm256_add_epi16(sum, _mm256_slli_epi16(_mm256_maddubs_epi16(_mm256_add_epi8(a, b), powers), 8));
+  }
+
   // Rows 16 v .. 16 v + 15 as two vectors of int32, 2^kShift times as large, are added to `rows`.
   template <int kShift>
   NETWRIGHT_INLINE void total(int v, __m256i (&rows)[2]) const {
@@ -73,19 +81,29 @@ NETWRIGHT_INLINE __m256i bits_apart(std::uint16_t bits) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit), _mm256_set1_epi8(1));
 }
 
-// What the sums above 255 of a block lack.
-template <int kBits>
-void add_wide(const std::uint8_t* planes, std::uint32_t pairs, const std::uint16_t* high, __m256i (&rows)[2][2]) {
-  PlaneSums<kBits> sums;
+// Calls `use`(vector, indices, even table, odd table) for the high bytes of the sums of a block that have one.
+template <int kBits, class Use>
+NETWRIGHT_INLINE void each_wide(const std::uint8_t* planes, std::uint32_t pairs, const std::uint16_t* high, Use use) {
   for (; pairs != 0; pairs &= pairs - 1) {
     const int pair = __builtin_ctz(pairs);
     const __m256i even = bits_apart(high[2 * pair]), odd = bits_apart(high[2 * pair + 1]);
 #pragma GCC unroll 4
-    for (int v = 0; v < kBits; ++v) sums.add(v, Indices(vector_at(planes + (pair * kBits + v) * 32)), even, odd);
+    for (int v = 0; v < kBits; ++v) use(v, Indices(vector_at(planes + (pair * kBits + v) * 32)), even, odd);
   }
+}
+
+// What the sums above 255 of a block lack, where they need sums of their own.
+template <int kBits>
+void add_apart(const std::uint8_t* planes, std::uint32_t pairs, const std::uint16_t* high, __m256i (&rows)[2][2]) {
+  PlaneSums<kBits> sums;
+  each_wide<kBits>(planes, pairs, high, [&sums](int v, const Indices& at, __m256i even, __m256i odd)
+                   __attribute__((always_inline)) { sums.add(v, at, even, odd); });
   sums.template total<8>(0, rows[0]);
   sums.template total<8>(1, rows[1]);
 }
+
+// The largest sum of two planes is three times that of the magnitudes of a block.
+inline constexpr std::int32_t kMostTogether = 65535 / 3;
 
 // One tile and block for kTokens tokens.
 template <int kBits, int kTokens>
@@ -111,11 +129,16 @@ NETWRIGHT_INLINE void block_times(const LookupProduct& product, const std::uint8
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; ++t) {
     const ActivationTables x(row + t * plain.x_stride, plain.k);
+    const std::uint32_t wide = x.wide[block];
+    const bool together = kBits % 2 == 0 && x.sum[block] - 2 * x.base[block] <= kMostTogether;
+    if (wide != 0 && together)
+      each_wide<kBits>(planes, wide, x.high + block * 64, [&sums, t](int v, const Indices& of, __m256i even, __m256i odd)
+                       __attribute__((always_inline)) { sums[t].add_high(v, of, even, odd); });
     const __m256i offset = _mm256_set1_epi32(product.offset(x, block));
     __m256i rows[2][2] = {{offset, offset}, {offset, offset}};
     sums[t].template total<0>(0, rows[0]);
     sums[t].template total<0>(1, rows[1]);
-    if (x.wide[block] != 0) add_wide<kBits>(planes, x.wide[block], x.high + block * 64, rows);
+    if (wide != 0 && !together) add_apart<kBits>(planes, wide, x.high + block * 64, rows);
     const __m256 scale = _mm256_set1_ps(x.scale[block]);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {

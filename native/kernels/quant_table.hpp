@@ -75,6 +75,19 @@ NETWRIGHT_INLINE void entries_of(const std::int8_t* q, const std::int32_t* negat
 
 // Which of the 16 sums of a group do not fit a byte.
 NETWRIGHT_INLINE std::uint16_t too_large(const std::int8_t* q, int negative) {
+#if defined(__AVX2__)
+  const __m256i number = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __m256i sum = _mm256_set1_epi16(static_cast<std::int16_t>(-negative));
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const __m256i bit = _mm256_set1_epi16(static_cast<std::int16_t>(1 << j));
+    const __m256i chosen = _mm256_cmpeq_epi16(_mm256_and_si256(number, bit), bit);
+    sum = _mm256_add_epi16(sum, _mm256_and_si256(_mm256_set1_epi16(q[j]), chosen));
+  }
+  const __m256i above = _mm256_cmpgt_epi16(sum, _mm256_set1_epi16(255));
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(above), _mm256_extracti128_si256(above, 1));
+  return static_cast<std::uint16_t>(_mm_movemask_epi8(bytes));
+#else
   std::uint32_t bits = 0;
   for (int i = 0; i < 16; ++i) {
     int sum = -negative;
@@ -82,6 +95,7 @@ NETWRIGHT_INLINE std::uint16_t too_large(const std::int8_t* q, int negative) {
     bits |= static_cast<std::uint32_t>(sum > 255) << i;
   }
   return static_cast<std::uint16_t>(bits);
+#endif
 }
 
 // Block `block` of a row of k, from its 256 int8 activations and their scale.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,17 @@ class ProbeCore(Protocol):
 
     def int8_rates(self, threads: int, seconds: float, avx2: bool) -> list[float]:
         """int8 operations per CPU second of each thread."""
+        ...
+
+    def call(
+        self,
+        name: str,
+        operands: Sequence[tuple[NDArray[Any], int, list[int], list[int]]],
+        parameters: Sequence[int | float],
+        *,
+        avx2: bool,
+    ) -> float:
+        """Runs an opcode once. ValueError: refused by it."""
         ...
 
     def time_call(

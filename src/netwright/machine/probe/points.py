@@ -39,7 +39,8 @@ class ProbeOperand:
     it; where `below` is not 0, elements are drawn evenly below it: indices that a kernel may trust.
     `bits` (few, many): in every row so few of the first so many bits are set, drawn evenly. `ones`
     (few, many): so few of so many numbers in a row are 1, the others 0. `turns`: one number, which
-    counts from 0 to one less than that from call to call.
+    counts from 0 to one less than that from call to call. `normal`: rows that encode numbers drawn
+    from a normal distribution.
     """
 
     format: str
@@ -52,12 +53,13 @@ class ProbeOperand:
     bits: tuple[int, int] | None = None
     ones: tuple[int, int] | None = None
     turns: int = 0
+    normal: bool = False
 
     @property
     def is_told(self) -> bool:
-        """Whether its contents matter; tables of sums are those of normal activations."""
-        told = self.ramp or self.below or self.bits or self.ones or self.turns
-        return bool(told or self.format == "lut4x256")
+        """Whether its contents matter."""
+        drawn = self.below or self.bits or self.ones or self.normal
+        return bool(self.ramp or self.turns or drawn)
 
 
 @final
@@ -134,6 +136,11 @@ def dense(format_name: str, *shape: int, resident: bool = False) -> ProbeOperand
         strides.insert(0, size)
         size *= extent
     return ProbeOperand(format_name, shape, tuple(strides), size, resident)
+
+
+def normal(format_name: str, *shape: int) -> ProbeOperand:
+    """Rows of int8 activations, or of tables of their sums, with the contents that they may have."""
+    return replace(dense(format_name, *shape), normal=True)
 
 
 def image(batch: int, channels: int, height: int, width: int) -> ProbeOperand:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from netwright.machine.probe.points import KernelPoint, cold_too, dense, point
+from netwright.machine.probe.points import KernelPoint, cold_too, dense, normal, point
 
 # The probe's own grid of (T, K, N): powers of two, no model's shapes.
 INPUTS = (256, 512, 1024, 2048)
@@ -48,7 +48,7 @@ def lookups() -> Iterator[KernelPoint]:
             raw = -(-outputs // 32) * (inputs // 256) * (64 + 32 * 256 // 4)
             operands = (
                 dense("fp32", rows, outputs),
-                dense("lut4x256", rows, inputs),
+                normal("lut4x256", rows, inputs),
                 dense("bytes", raw, resident=True),
                 None,
                 None,
@@ -123,7 +123,7 @@ def rows_of_tokens() -> Iterator[KernelPoint]:
                 yield point("glu", fmt, sizes, (out, x, x), (9, 0.0, 0.0))
                 if fmt != "fp32":
                     yield point("quantize_rows", fmt, sizes, (out, x))
-            both = (dense("lut4x256", rows, inner), dense("act8x256", rows, inner))
+            both = (dense("lut4x256", rows, inner), normal("act8x256", rows, inner))
             yield point("quantize_rows", "lut4x256", (rows, inner), both)
         for heads in (2, 8, 32):
             sizes = (rows, heads, 64)

@@ -49,7 +49,7 @@ class Timer:
             if operand is None:
                 operands.append(None)
                 continue
-            if operand.is_told and index >= written:
+            if operand.is_told:
                 raw, step = _told(operand), 8 if operand.turns else 0
             elif operand in cold and stride <= segment and copies > 1:
                 # With turns, other rows of it are read at every call.
@@ -82,8 +82,8 @@ class Timer:
 def _told(operand: ProbeOperand) -> NDArray[np.uint8]:
     """The bytes of an operand whose contents matter: its own, row after row."""
     draw = np.random.default_rng(operand.size_bytes)
-    if operand.format == "lut4x256":
-        return _tables(draw, operand)
+    if operand.normal:
+        return _encoded(draw, operand)
     dtype = np.dtype(DTYPES.get(operand.format, operand.format))
     count = operand.size_bytes // dtype.itemsize
     if operand.turns:
@@ -100,8 +100,8 @@ def _told(operand: ProbeOperand) -> NDArray[np.uint8]:
     return (operand.ramp * np.arange(count)).astype(dtype).view(np.uint8)
 
 
-def _tables(draw: np.random.Generator, operand: ProbeOperand) -> NDArray[np.uint8]:
-    """As the kernel that makes them does."""
+def _encoded(draw: np.random.Generator, operand: ProbeOperand) -> NDArray[np.uint8]:
+    """By the kernel that does so."""
     x = draw.standard_normal(operand.shape, np.float32)
     raw = np.zeros((operand.shape[0], operand.stride_bytes[0]), np.uint8)
     shape, strides = list(operand.shape), list(operand.stride_bytes)
