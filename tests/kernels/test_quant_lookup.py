@@ -1,4 +1,4 @@
-"""Tables of sums and their product with bit planes: against numpy and matmul_quant, in both forms."""
+"""Tables of sums and their product with bit planes: as numpy and matmul_quant have it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_packing_in_the_core_is_that_of_the_reference() -> None:
     found = core.pack_lookup(np.ascontiguousarray(raw).reshape(-1), 27, 45, 512)
     assert np.array_equal(np.frombuffer(found, np.uint8), expected)
     for bad in ((np.zeros(65, np.uint8), 27, 1, 256), (np.zeros(66, np.uint8), 23, 1, 256)):
-        with pytest.raises(ValueError, match="only tq1_0|not those"):
+        with pytest.raises(ValueError, match=r"only tq1_0|not those"):
             core.pack_lookup(*bad)
 
 

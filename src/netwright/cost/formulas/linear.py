@@ -33,7 +33,7 @@ def matmul_dense(opcode: str, operands: Views, parameters: Parameters) -> Work:
 
 
 def matmul_lookup(opcode: str, operands: Views, parameters: Parameters) -> Work:
-    """Four int8 operations (index, lookup, widening, addition) for four bits of a plane: T N K bits.
+    """Index, lookup, widening, addition for four bits of a plane: T N K bits operations.
 
     Sizes: (T, K, N); variant: `bits` and their number. Making the tables is a task of its own. By a
     roofline two bits so take what their product takes: no peak rate says how fast lookups are.

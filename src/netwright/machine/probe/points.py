@@ -139,7 +139,7 @@ def dense(format_name: str, *shape: int, resident: bool = False) -> ProbeOperand
 
 
 def normal(format_name: str, *shape: int) -> ProbeOperand:
-    """Rows of int8 activations, or of tables of their sums, with the contents that they may have."""
+    """Rows of int8 activations, or of tables of their sums, with contents."""
     return replace(dense(format_name, *shape), normal=True)
 
 

@@ -19,10 +19,32 @@ FEW_ROWS = (1, 4, 16, 96)
 LARGEST_PRODUCT = 2**28  # multiply-adds: longer points are left out, they grow in proportion
 
 
+def unpacked(fmt: str, rows: int, inputs: int, outputs: int) -> KernelPoint:
+    """A product with a weight in blocks."""
+    x = dense("act8x256" if fmt in FORMATS_256 else "act8x32", rows, inputs)
+    operands = (dense("fp32", rows, outputs), x, dense(fmt, outputs, inputs, resident=True))
+    sizes = (rows, inputs, outputs)
+    return point("matmul_quant", fmt, sizes, (*operands, None, None), (0, 0.0, 0.0))
+
+
+def lookup(bits: int, rows: int, inputs: int, outputs: int) -> KernelPoint:
+    """A product with a weight in bit planes (kernels/quant_lookup.hpp)."""
+    raw = -(-outputs // 32) * (inputs // 256) * (64 + 32 * 32 * bits)
+    x, weight = normal("lut4x256", rows, inputs), dense("bytes", raw, resident=True)
+    operands = (dense("fp32", rows, outputs), x, weight, None, None)
+    parameters = (inputs, outputs, bits, 1, 0, 0.0, 0.0)
+    return point("matmul_lookup", f"bits{bits}", (rows, inputs, outputs), operands, parameters)
+
+
+def encoding(fmt: str, rows: int, inputs: int) -> KernelPoint:
+    """Activations as int8 blocks, or these as tables."""
+    x = normal("act8x256", rows, inputs) if fmt == "lut4x256" else dense("fp32", rows, inputs)
+    return point("quantize_rows", fmt, (rows, inputs), (dense(fmt, rows, inputs), x))
+
+
 def products() -> Iterator[KernelPoint]:
     """matmul_quant for every block format: every second point of the grid, or few."""
     for fmt in (*FORMATS_32, *FORMATS_256):
-        activation = "act8x256" if fmt in FORMATS_256 else "act8x32"
         if fmt in FINE:
             grid = product(enumerate(ROWS), enumerate(INPUTS), enumerate(OUTPUTS))
             sizes = [(t, k, n) for (a, t), (b, k), (c, n) in grid if t == 1 or (a + b + c) % 2 == 0]
@@ -30,14 +52,7 @@ def products() -> Iterator[KernelPoint]:
             sizes = [(t, k, n) for t in FEW_ROWS for k, n in FEW_SHAPES]
         for rows, inputs, outputs in sizes:
             if rows * inputs * outputs <= LARGEST_PRODUCT:
-                operands = (
-                    dense("fp32", rows, outputs),
-                    dense(activation, rows, inputs),
-                    dense(fmt, outputs, inputs, resident=True),
-                    None,
-                    None,
-                )
-                yield point("matmul_quant", fmt, (rows, inputs, outputs), operands, (0, 0.0, 0.0))
+                yield unpacked(fmt, rows, inputs, outputs)
 
 
 def lookups() -> Iterator[KernelPoint]:
@@ -45,16 +60,7 @@ def lookups() -> Iterator[KernelPoint]:
     grid = product(enumerate((1, 2, 4, 16, 96)), enumerate(INPUTS), enumerate(OUTPUTS))
     for (a, rows), (b, inputs), (c, outputs) in grid:
         if rows * inputs * outputs <= LARGEST_PRODUCT and (rows == 1 or (a + b + c) % 2 == 0):
-            raw = -(-outputs // 32) * (inputs // 256) * (64 + 32 * 256 // 4)
-            operands = (
-                dense("fp32", rows, outputs),
-                normal("lut4x256", rows, inputs),
-                dense("bytes", raw, resident=True),
-                None,
-                None,
-            )
-            sizes, parameters = (rows, inputs, outputs), (inputs, outputs, 2, 1, 0, 0.0, 0.0)
-            yield point("matmul_lookup", "bits2", sizes, operands, parameters)
+            yield lookup(2, rows, inputs, outputs)
 
 
 def float_products() -> Iterator[KernelPoint]:
@@ -122,9 +128,8 @@ def rows_of_tokens() -> Iterator[KernelPoint]:
                 yield point("rms_norm", fmt, sizes, (out, x, dense("fp32", inner)), (1e-5,))
                 yield point("glu", fmt, sizes, (out, x, x), (9, 0.0, 0.0))
                 if fmt != "fp32":
-                    yield point("quantize_rows", fmt, sizes, (out, x))
-            both = (dense("lut4x256", rows, inner), normal("act8x256", rows, inner))
-            yield point("quantize_rows", "lut4x256", (rows, inner), both)
+                    yield encoding(fmt, rows, inner)
+            yield encoding("lut4x256", rows, inner)
         for heads in (2, 8, 32):
             sizes = (rows, heads, 64)
             x = dense("fp32", *sizes)
