@@ -69,7 +69,7 @@ def rows_of(kind: str, tokens: int, inputs: int, seed: int) -> NDArray[np.float3
     """Activations of which no, few, many or all groups have sums above a byte."""
     rng = np.random.default_rng(seed)
     if kind == "equal":
-        return rng.choice(np.float32([-1, 1]), (tokens, inputs))
+        return rng.choice([-1.0, 1.0], (tokens, inputs)).astype(np.float32)
     x = rng.standard_normal((tokens, inputs)).astype(np.float32)
     if kind == "outliers":
         x[:, :: inputs // 2] *= 50
@@ -131,7 +131,7 @@ def test_ternary_weights_laid_anew_give_the_bits_of_unpacking_them(
 def test_packing_in_the_core_is_that_of_the_reference() -> None:
     form = format_of("tq2_0")
     rng = np.random.default_rng(4)
-    raw = form.encode(rng.standard_normal((45, 512)).astype(np.float32)).reshape(45, 2, 66)
+    raw = form.encode(rng.standard_normal((45, 512))).reshape(45, 2, 66)
     scales = np.ascontiguousarray(raw[..., 64:]).view(np.float16)[..., 0]
     values = form.decode(raw.reshape(-1)).reshape(45, 2, 256)
     codes = np.rint(values / scales[..., None].astype(np.float64)) + 1
