@@ -82,6 +82,57 @@ def test_steps_that_are_not_there_are_refused(steps: int) -> None:
         Spatial(steps).learn(network(True), batch(4), np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("learnt", [None, 1, 3])
+@pytest.mark.parametrize("at_once", [2, 3, 7])
+def test_steps_at_once_learn_the_same(learnt: int | None, at_once: int) -> None:
+    given = batch(7)
+    alone, together = network(True), network(True)
+    first = Spatial(learnt).learn(alone, given, np.random.default_rng(3))
+    second = Spatial(learnt, at_once).learn(together, given, np.random.default_rng(3))
+    torch.testing.assert_close(first.logits, second.logits, rtol=1e-6, atol=1e-6)
+    assert first.loss == pytest.approx(second.loss, rel=1e-6)
+    for one, other in zip(alone.parameters(), together.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("delay", [False, True])
+@pytest.mark.parametrize("reset", [Reset.SUBTRACT, Reset.ZERO])
+def test_runs_carry_the_very_membrane(reset: Reset, delay: bool) -> None:
+    """Weights are eighths, so that no sum is rounded: bit for bit, however the steps are cut."""
+    rule = Discretisation(0.5, Method.EULER, reset, input_scale=1.0, reset_delay=delay)
+    kind, gradient = Lif(1.0, 1.0, rule), Gradient(surrogate("triangle"))
+    torch.manual_seed(4)
+    net = SpikingNetwork(
+        [SpikingLayer(i, n, kind, gradient, gain=3.0) for i, n in ((20, 9), (9, 4))]
+    )
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.round(parameter * 8) / 8)
+    spikes = batch(9).spikes
+    whole, last = net.run(spikes)
+    torch.testing.assert_close(whole, net(spikes), rtol=0, atol=0)
+    assert 0 < float(whole.detach().mean()) < 1
+    for cut in range(1, 9):
+        head, carried = net.run(spikes[:cut])
+        tail, after = net.run(spikes[cut:], carried)
+        torch.testing.assert_close(torch.cat([head, tail]), whole, rtol=0, atol=0)
+        torch.testing.assert_close(after, last, rtol=0, atol=0)
+        # Gradients of parts add up to the whole's: nothing flows between steps.
+        net.zero_grad()
+        head.sum().backward()
+        tail.sum().backward()
+        parts = [parameter.grad for parameter in net.parameters()]
+        net.zero_grad()
+        net.run(spikes)[0].sum().backward()
+        for one, parameter in zip(parts, net.parameters(), strict=True):
+            torch.testing.assert_close(one, parameter.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_no_step_at_once_is_refused() -> None:
+    with pytest.raises(JobError, match="0 steps at once"):
+        Spatial(steps_at_once=0)
+
+
 def test_held_bytes_by_hand() -> None:
     """A product holds both factors, a square its root, and nothing is left after the way back."""
     x, y = torch.ones(10, requires_grad=True), torch.ones(10)
@@ -102,4 +153,6 @@ def test_step_by_step_holds_the_same_for_any_number_of_steps() -> None:
         return held.peak_bytes
 
     assert peak(Spatial(), 3) == peak(Spatial(), 24)
+    assert peak(Spatial(steps_at_once=3), 6) == peak(Spatial(steps_at_once=3), 24)
+    assert peak(Spatial(1, 24), 24) == peak(Spatial(), 3)  # what does not learn holds nothing
     assert peak(EachStep(), 24) > 6 * peak(EachStep(), 3)

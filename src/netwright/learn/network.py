@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -39,11 +39,14 @@ class SpikingLayer(nn.Module):
         """The neurons' spikes at every step, from rest."""
         return lif(spikes @ self.weight.t(), self.kind, self.gradient)[0]
 
-    def step(self, spikes: Tensor, carried: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One step: spikes [B, inputs] and the membrane carried in → both [B, neurons]."""
-        current = (spikes @ self.weight.t()).unsqueeze(0)
-        fired, after = lif(current, self.kind, self.gradient, Given(v=carried))
-        return fired[0], after
+    def run(self, spikes: Tensor, carried: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Spikes [T, B, inputs] and the membrane carried in → spikes and the one carried on.
+
+        Every step's membrane is a constant to the backward pass of the step after.
+        """
+        current = spikes @ self.weight.t()
+        apart = replace(self.gradient, through_time=False)
+        return lif(current, self.kind, apart, Given(v=carried))
 
 
 @final
@@ -84,17 +87,17 @@ class SpikingNetwork(nn.Module):
         last = self.each(spikes)[-1]
         return last if self.readout is None else self.readout(last)
 
-    def step(
+    def run(
         self, spikes: Tensor, carried: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One step: the output [B, classes] and the membranes carried on, as constants.
+        """Some steps: the outputs [T, B, classes] and the membranes carried on, as constants.
 
-        `carried`: what the step before gave; None: at rest.
+        No gradient flows from step to step. `carried`: what the steps before gave; None: at rest.
         """
         after: list[Tensor] = []
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, SpikingLayer)
-            spikes, v = layer.step(spikes, None if carried is None else carried[index])
+            spikes, v = layer.run(spikes, None if carried is None else carried[index])
             after.append(v.detach())
         return spikes if self.readout is None else self.readout(spikes), tuple(after)
 

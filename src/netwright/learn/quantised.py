@@ -108,7 +108,7 @@ class QuantisedNetwork(nn.Module):
             x = layer(x)
         return x
 
-    def step(
+    def run(
         self, x: Tensor, carried: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As a spiking network's: nothing is carried."""
