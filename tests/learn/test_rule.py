@@ -119,11 +119,10 @@ def test_runs_carry_the_very_membrane(reset: Reset, delay: bool) -> None:
         torch.testing.assert_close(after, last, rtol=0, atol=0)
         # Gradients of parts add up to the whole's: nothing flows between steps.
         net.zero_grad()
-        head.sum().backward()
-        tail.sum().backward()
+        torch.autograd.backward([head.sum(), tail.sum()])
         parts = [parameter.grad for parameter in net.parameters()]
         net.zero_grad()
-        net.run(spikes)[0].sum().backward()
+        torch.autograd.backward(net.run(spikes)[0].sum())
         for one, parameter in zip(parts, net.parameters(), strict=True):
             torch.testing.assert_close(one, parameter.grad, rtol=1e-5, atol=1e-6)
 
