@@ -168,6 +168,7 @@ void Executable::build_entry(const Tables& tables, const EntrySpec& spec, int in
     if (entry.targets.size() != targets_before) entry.symbolic.push_back(static_cast<std::uint32_t>(t));
     entry.tasks.push_back(task);
   }
+  entry.piece_ns = std::make_unique<std::atomic<std::int64_t>[]>(entry.tasks.size());
 }
 
 void Executable::verify_entry(Entry& entry, int index) {
@@ -281,7 +282,7 @@ void Executable::work(Entry& entry, int thread) {
   const auto repeats = static_cast<std::uint32_t>(entry.spec.repeats);
   const auto wait = [this, &entry, thread](std::uint32_t t, std::uint32_t repeat) {
     const std::uint32_t target = entry.tasks[t].parts * (repeat + 1);
-    if (thread == 0) pool_.wait_for(t, finished_[t], target);
+    if (thread == 0) pool_.wait_for(t, finished_[t], target, entry.piece_ns[t].load(std::memory_order_relaxed));
     else wait_until(finished_[t], target);
   };
   for (std::uint32_t repeat = 0; repeat < repeats; ++repeat) {
@@ -297,7 +298,7 @@ void Executable::work(Entry& entry, int thread) {
         if (pool_.away(thread)) return pool_.takes(thread, Pool::kNoTask);
         pool_.takes(thread, t);
       }
-      claim(task, t, workspace, repeat);
+      claim(entry, t, workspace, repeat);
     }
   }
   if (thread != 0) return pool_.takes(thread, Pool::kNoTask);
@@ -305,23 +306,27 @@ void Executable::work(Entry& entry, int thread) {
   for (std::uint32_t t = 0; t < entry.tasks.size(); ++t) wait(t, repeats - 1);
 }
 
-void Executable::claim(const Task& task, std::uint32_t t, std::byte* workspace, std::uint32_t repeat) {
+void Executable::claim(Entry& entry, std::uint32_t t, std::byte* workspace, std::uint32_t repeat) {
+  const Task& task = entry.tasks[t];
   Call call = task.call;
   call.workspace = workspace;
   call.parts = task.parts;
   const std::uint32_t end = task.parts * (repeat + 1);
-  std::uint32_t next = claimed_[t].load(std::memory_order_relaxed);
+  const std::int64_t began_ns = now_ns();
+  std::uint32_t taken = 0, next = claimed_[t].load(std::memory_order_relaxed);
   while (next < end) {
     // Never past the end: pieces beyond it belong to the next repetition.
     if (!claimed_[t].compare_exchange_weak(next, next + 1, std::memory_order_relaxed)) continue;
     call.part = next - task.parts * repeat;
     if (trace_ && call.part == 0) began_ns_[t] = now_ns();
     task.kernel(call);
+    ++taken;
     const bool last = finished_[t].fetch_add(1, std::memory_order_acq_rel) + 1 == end;
     if (last && trace_) note(t, began_ns_[t], now_ns());
     if (last) finished_[t].notify_all();
     next = claimed_[t].load(std::memory_order_relaxed);
   }
+  if (taken > 0) entry.piece_ns[t].store((now_ns() - began_ns) / taken, std::memory_order_relaxed);
 }
 
 void Executable::reset_state() {

@@ -85,6 +85,8 @@ class Executable {
     std::vector<PatchRow> terms;
     std::vector<std::uint16_t> arena_of;
     std::vector<std::uint32_t> waits;
+    // A piece of each task, as whoever last took some saw it; 0: not known yet.
+    std::unique_ptr<std::atomic<std::int64_t>[]> piece_ns;
   };
 
   void build_entry(const Tables& tables, const EntrySpec& spec, int index, bool use_avx2);
@@ -97,7 +99,7 @@ class Executable {
   void note(std::size_t t, std::int64_t began_ns, std::int64_t ended_ns);
   Entry& prepared(int index, std::span<const std::int64_t> symbols);  // checked and resolved; throws as run does
   // Pieces of a task that is ready, until none is left.
-  void claim(const Task& task, std::uint32_t t, std::byte* workspace, std::uint32_t repeat);
+  void claim(Entry& entry, std::uint32_t t, std::byte* workspace, std::uint32_t repeat);
 
   std::vector<ArenaSpec> arenas_;
   std::vector<std::unique_ptr<Pages>> pages_;

@@ -8,9 +8,12 @@ namespace netwright {
 namespace {
 // A pause is about 40 cycles on the machines that we know: this is some 20 us.
 constexpr int kSpins = 1500;
-// Pieces are cut to take some 10 us and rarely over 1 ms in long prompts; a thread that has lost its processor is
-// late by a time slice of the system, some milliseconds.
-constexpr std::int64_t kLate = 500'000;
+// A thread that has lost its processor is late by a time slice of the system, some milliseconds, whatever its piece
+// takes; a slower core may take this many times as long for a piece as whoever measured it.
+constexpr std::int64_t kLate = 500'000, kSlower = 4;
+// A helper that works gains more than it loses while it is late for less than this part of the time (with s times the
+// speed of one thread, less than 1 - 1 / s), over so much time.
+constexpr std::int64_t kLatePart = 4, kRemembered = 400'000'000;
 // The first rest; so many times as long whenever a helper is late again soon, so that waiting stays a small share.
 constexpr std::int64_t kShortestRest = 20'000'000, kLongestRest = 1'000'000'000, kLonger = 4;
 // The task of a helper that is inside a run and takes nothing yet.
@@ -60,25 +63,29 @@ void Pool::run(const std::function<void(int)>& body) {
   }
   anyone_back();
   body_ = &body;
+  begun_ns_ = now_ns();
   epoch_.fetch_add(1);
   if (num_away_ < active_ - 1) epoch_.notify_all();
   body(0);
   epoch_.fetch_add(1);
   // Helpers that are inside have nothing left to claim: they leave at once, unless they have lost their processor.
   for (int spin = 0; inside_.load() != 0 && spin < kSpins; ++spin) relax();
-  if (inside_.load() == 0) return;
-  const std::int64_t begun = now_ns();
-  const std::uint64_t late = where([](std::uint32_t task) { return task != kNoTask; });
-  while (inside_.load() != 0) std::this_thread::yield();
-  send_away(late, begun);
+  if (inside_.load() != 0) {
+    const std::int64_t begun = now_ns();
+    const std::uint64_t late = where([](std::uint32_t task) { return task != kNoTask; });
+    while (inside_.load() != 0) std::this_thread::yield();
+    send_away(late, begun, kLate);
+  }
+  runs_ns_ += now_ns() - begun_ns_;
 }
 
-void Pool::wait_for(std::uint32_t task, const std::atomic<std::uint32_t>& word, std::uint32_t target) {
+void Pool::wait_for(std::uint32_t task, const std::atomic<std::uint32_t>& word, std::uint32_t target,
+                    std::int64_t piece_ns) {
   if (spin_until(word, target)) return;
   const std::int64_t begun = now_ns();
   const std::uint64_t late = where([task](std::uint32_t taken) { return taken == task; });
   sleep_until(word, target);
-  send_away(late, begun);
+  if (piece_ns > 0) send_away(late, begun, kLate + kSlower * piece_ns);
 }
 
 // A bit for each helper whose task `is` so. Of the first 63; more threads do not hang on one of them for long.
@@ -90,16 +97,23 @@ std::uint64_t Pool::where(Is is) const {
   return found;
 }
 
-// These helpers, when they were waited for since `begun` and that is long ago.
-void Pool::send_away(std::uint64_t late, std::int64_t begun) {
+// These helpers, when they were waited for since `begun` and that is longer ago than is allowed.
+void Pool::send_away(std::uint64_t late, std::int64_t begun, std::int64_t allowed) {
   const std::int64_t now = now_ns();
-  if (now - begun < kLate) return;
+  if (now - begun < allowed) return;
   for (int thread = 1; thread < std::min(active_, 64); ++thread)
-    if ((late >> thread & 1) != 0) send_away(helpers_[index(thread)], now);
+    if ((late >> thread & 1) != 0) was_late(helpers_[index(thread)], now - begun, now);
 }
 
-void Pool::send_away(Helper& helper, std::int64_t now) {
+void Pool::was_late(Helper& helper, std::int64_t late, std::int64_t now) {
   if (helper.away.load(std::memory_order_relaxed)) return;
+  const std::int64_t run = runs_ns_ + now - begun_ns_;
+  helper.late_ns += late;
+  if (kLatePart * helper.late_ns <= run - helper.since_ns) {
+    if (run - helper.since_ns > kRemembered) helper.since_ns += (run - helper.since_ns) / 2, helper.late_ns /= 2;
+    return;
+  }
+  helper.since_ns = run, helper.late_ns = 0;
   // Late again before it has worked as long as it rested, twice over: the processor is taken.
   const bool again = helper.rest_ns != 0 && now - helper.back_ns < 2 * helper.rest_ns;
   helper.rest_ns = again ? std::min(kLonger * helper.rest_ns, kLongestRest) : kShortestRest;

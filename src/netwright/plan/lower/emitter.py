@@ -223,7 +223,7 @@ class Emitter:
         least = 200_000.0 if self.store.steps is None else 10_000.0
         if self.threads < 2 or work <= least:
             return 1
-        return min(4 * self.threads, max(1, int(2.0 * work / least)))
+        return min(16 * self.threads, max(1, int(2.0 * work / least)))
 
     def emit(
         self,
