@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -170,29 +170,22 @@ def run_circuit(
     made = sum(a.size_bytes for a in program.arenas if a.kind is ArenaKind.CONSTANT)
     before = resident_bytes() - made - mapped_bytes(core.__file__)
     reset_peak()
-    runtime = NativeRuntime(program)
-    begins = any(e.name == "start" for e in program.entries)
-    _give(runtime, entry, rows)
-
-    def run() -> None:
-        runtime.reset()
-        if begins:
-            runtime.execute("start", {})
-        runtime.execute(entry, {})
-
+    first = tuple(e.name for e in program.entries if e.name == "start")
+    turn = _Turn(NativeRuntime(program), (*first, entry), rows)
     company = Company()
-    took, spent = _timed(run, company)
+    took, spent = _timed(turn, company)
     company.leave()
     peak = peak_resident_bytes() - before
-    spikes, values = _outputs(graph, runtime, entry)
+    spikes, values = _outputs(graph, turn.runtime, entry)
     prediction = plan.prediction(entry)
 
     @cache
     def look() -> tuple[Timeline, Timeline]:
-        runtime.trace(True)
-        run()
+        turn.runtime.trace(True)
+        turn.prepare()
+        turn.run()
         predicted = later.simulate(program, machine, entry, {})
-        return predicted, replace(runtime.timeline(), peak_memory_bytes=peak)
+        return predicted, replace(turn.runtime.timeline(), peak_memory_bytes=peak)
 
     progress("done", 1.0)
     fired = {s.name: np.stack([s.step, s.neuron], axis=1) for s in spikes}
@@ -211,7 +204,29 @@ def run_circuit(
     return Streamed(outcome, steps, step_seconds(graph), spikes, events, spent, values)
 
 
-def _timed(run: Callable[[], None], company: Company) -> tuple[float, float]:
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    """One run among several of the same: each begins from nothing, with its inputs laid anew."""
+
+    runtime: NativeRuntime
+    entries: tuple[str, ...]  # in order; the last has the inputs
+    rows: Mapping[str, NDArray[np.float32]]
+
+    def prepare(self) -> None:
+        """What is no part of the time. Nothing promises that inputs outlast the run that reads them."""
+        self.runtime.reset()
+        for name, given in self.rows.items():
+            view = self.runtime.view(self.entries[-1], name, {})
+            view[...] = packed_spikes(given, view.shape[1]) if view.dtype == np.uint8 else given
+
+    def run(self) -> None:
+        """All steps."""
+        for entry in self.entries:
+            self.runtime.execute(entry, {})
+
+
+def _timed(turn: _Turn, company: Company) -> tuple[float, float]:
     """Seconds and CPU seconds of a run: one when it is long, else the median of some.
 
     The first of several is left out: it also fetches the pages that it writes.
@@ -219,8 +234,9 @@ def _timed(run: Callable[[], None], company: Company) -> tuple[float, float]:
     turns: list[tuple[float, float]] = []
     while not turns or (len(turns) < MOST_TURNS and sum(t for t, _ in turns) < ENOUGH_SECONDS):
         company.look()
+        turn.prepare()
         start, spent = time.perf_counter(), time.process_time()
-        run()
+        turn.run()
         turns.append((time.perf_counter() - start, time.process_time() - spent))
     walls, spents = zip(*(turns[1:] or turns), strict=True)
     return median(walls), median(spents)
@@ -244,13 +260,6 @@ def _asked(
         rows[name] = np.zeros((steps, *array.shape[1:]), np.float32)
         rows[name][: len(array)] = array[:steps]
     return steps, rows
-
-
-def _give(runtime: NativeRuntime, entry: str, rows: Mapping[str, NDArray[np.float32]]) -> None:
-    """Lays the rows of all inputs where the core reads them."""
-    for name, given in rows.items():
-        view = runtime.view(entry, name, {})
-        view[...] = packed_spikes(given, view.shape[1]) if view.dtype == np.uint8 else given
 
 
 def packed_spikes(rows: NDArray[Any], row_bytes: int) -> NDArray[np.uint8]:
