@@ -214,7 +214,7 @@ class _Turn:
     rows: Mapping[str, NDArray[np.float32]]
 
     def prepare(self) -> None:
-        """What is no part of the time. Nothing promises that inputs outlast the run that reads them."""
+        """What is no part of the time. Nothing promises that inputs outlast a run."""
         self.runtime.reset()
         for name, given in self.rows.items():
             view = self.runtime.view(self.entries[-1], name, {})
