@@ -138,8 +138,8 @@ study = Study(
     claims=(*LINEAR.values(), *FOUR_TO_TWO.values(), *FASTER.values(), NETWORK, ALIKE),
     show=show,
     differences=(
-        "Tables hold exact sums of int8 activations (low bytes; the few above 255 looked up again),"
-        " the paper's rounded sums: so the planner weighs it against unpacking, of one result.",
+        "Tables here hold exact sums of int8 activations (the few above 255 are looked up again),"
+        " the paper's rounded ones: the result is that of unpacking, and the planner weighs both.",
     ),
 )
 
