@@ -140,6 +140,10 @@ def test_mobilenet_with_wider_groups_does_so_many_times_the_depthwise_products()
     of = [{w.name: w.macs for w in a.works if w.name.startswith("depth")} for a in (plain, wide)]
     assert sum(of[1].values()) == 4 * sum(of[0].values())
     assert wide.macs - plain.macs == 3 * sum(of[0].values())
+    last = analyse(mobilenet_v1(64, seed=None, group_channels=[1] * 12 + [4]), {})
+    assert last.macs - plain.macs == 3 * of[0]["depth12_conv"]
+    with pytest.raises(ValueError, match="shorter"):
+        mobilenet_v1(64, seed=None, group_channels=[4] * 12)
 
 
 @pytest.mark.parametrize("kind", [barabasi_albert, erdos_renyi, watts_strogatz])
