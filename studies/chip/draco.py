@@ -141,7 +141,7 @@ study = Study(
         "The abstract fixes network, array and sets; not what its average weighs, whether latency"
         " waits for memory, how layers change, or whether groups share the array.",
         "Read here: groups in turns, since side by side 98 % are at work and nothing is to gain;"
-        " mean over layers (over time it gains far more); no ports (first form: 9.8 %, 1.4 % gained).",
+        " mean over layers (over time it gains more); no ports (first form: 9.8 %, 1.4 % gained).",
         "Nothing is narrowed; how DRACO chooses is remembered, not read. Accuracy is not judged.",
     ),
 )
