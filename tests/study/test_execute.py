@@ -11,6 +11,7 @@ from netwright.study.execute import execute
 from netwright.study.find import entry_of, find, load
 from netwright.study.result import Result, read_result, result_of, write_result
 from netwright.study.spread import Order, in_process, run_all
+from netwright.study.text import result_lines
 
 
 def run(path: Path, full: bool = True) -> tuple[Result, list[Finding | str]]:
@@ -54,7 +55,10 @@ SLOW = "\ndef show(full):\n    yield TWO.shown(4)\n    yield SLOW.shown(2.0)\n"
 def test_the_clock_is_judged_in_full_only(tmp_path: Path) -> None:
     path = small.write(tmp_path, show=SLOW, clock=True)
     assert [row.claim for row in run(path)[0].unexplained] == ["seconds"]
-    assert not run(path, full=False)[0].unexplained
+    reduced = run(path, full=False)[0]
+    assert not reduced.unexplained
+    assert (reduced.verdict, reduced.tally) == (Verdict.HOLDS, "1 of 1")
+    assert any("rests on the clock: seconds" in line for line in result_lines(reduced))
 
 
 def test_the_verdict_is_of_what_the_paper_claims(tmp_path: Path) -> None:

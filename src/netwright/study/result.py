@@ -59,15 +59,21 @@ class Result:
     @property
     def verdict(self) -> Verdict:
         """The worst of what the paper claims; of all findings where it claims none of them."""
-        papers = tuple(row.verdict for row in self.rows if row.of_the_paper)
-        return overall(papers or tuple(row.verdict for row in self.rows))
+        rows = self.judged or self.rows
+        return overall(
+            tuple(r.verdict for r in rows if r.of_the_paper) or tuple(r.verdict for r in rows)
+        )
+
+    @property
+    def judged(self) -> tuple[Row, ...]:
+        """What was read, not remembered; in the reduced form nothing that rests on the clock."""
+        return tuple(row for row in self.rows if row.checked and (self.full or not row.clock))
 
     @property
     def tally(self) -> str:
         """How many of the findings that are judged hold: "5 of 6"."""
-        judged = [row for row in self.rows if row.checked]
-        holding = sum(row.verdict is not Verdict.DOES_NOT_HOLD for row in judged)
-        return f"{holding} of {len(judged)}"
+        holding = sum(row.verdict is not Verdict.DOES_NOT_HOLD for row in self.judged)
+        return f"{holding} of {len(self.judged)}"
 
     @property
     def unexplained(self) -> tuple[Row, ...]:

@@ -38,6 +38,9 @@ def result_lines(result: Result) -> Iterator[str]:
     )
     for text in result.left_out:
         yield f"  not shown in the reduced form: {text}"
+    for row in result.rows:
+        if row.clock and not result.full:
+            yield f"  not judged in the reduced form, for it rests on the clock: {row.claim}"
     for row in result.unexplained:
         what = "holds, and the study says why it would not" if row.why else "is not explained"
         yield f"  ERROR: {row.claim!r}: {row.verdict}, which {what}"
